@@ -1,0 +1,2 @@
+FLASK_APP=dispatcher
+FLASK_RUN_EXTRA_FILES=rowhouse.toml

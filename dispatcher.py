@@ -1,0 +1,77 @@
+"""The host: many independent Flask apps under URL prefixes, in one process.
+
+A request's way, from the outside in:
+
+    Edge                 request id, safe headers
+    CheckedProxyFix      what proxies in front say, where [host] trusted_proxies is not 0
+    BoundedDispatcher    Werkzeug's DispatcherMiddleware: which mount is it for
+    Mounted              the app of one mount, or a 503 that says whose it is
+"""
+
+from __future__ import annotations
+
+import sys
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+import config
+from shared_utils.cli.rowhouse import ProjectGroup
+from shared_utils.hosting import pages
+from shared_utils.hosting.development import is_reloaders_parent
+from shared_utils.hosting.edge import Edge
+from shared_utils.hosting.proxy import CheckedProxyFix
+from shared_utils.hosting.row import Row
+from shared_utils.hosting.rules import RowMap
+from shared_utils.hosting.server import handed_over
+from shared_utils.hosting.settings.table import Settings
+from shared_utils.logging import ensure_logging
+
+
+class Host(Flask):
+    """A real Flask app, so that ``flask run``, ``flask routes`` and ``test_client()`` work.
+
+    Its own routes are the pages under ``/-/``; its ``wsgi_app`` leads to the mounts.
+    """
+
+    url_map_class = RowMap
+
+    def resume_building(self) -> None:
+        """Go on building in a process that was forked from the one that made this host."""
+        pages.row_of(self).builder.start()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the host.
+
+    Args:
+        settings: default: those that gunicorn's master loaded, else ``config.load_settings()``.
+
+    Raises:
+        ConfigError: the operator file has mistakes.
+    """
+    ensure_logging()
+    settings = settings or handed_over() or config.load_settings()
+    host = Host("dispatcher", static_folder=None, root_path=str(settings.project.root))
+    host.register_blueprint(pages.bp)
+    host.register_error_handler(HTTPException, pages.answer_error)
+
+    row = Row(settings, pages=host.wsgi_app)
+    host.extensions[pages.ROW] = row
+    host.url_map.row = row  # type: ignore[attr-defined]
+
+    application = row.dispatcher
+    if trusted := settings.host.trusted_proxies:
+        application = CheckedProxyFix(application, trusted)  # type: ignore[assignment]
+    host.wsgi_app = Edge(application)  # type: ignore[method-assign]
+
+    if not is_reloaders_parent():
+        row.builder.start()
+        row.builder.wait()
+    return host
+
+
+cli = ProjectGroup(root=config.ROOT, create_app=create_app)
+
+if __name__ == "__main__":
+    cli(sys.argv[1:] or ["run"])

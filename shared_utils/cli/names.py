@@ -1,0 +1,35 @@
+"""Which names a new app may have."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import keyword
+import sys
+from pathlib import Path
+
+from shared_utils.hosting.settings.schema import NAME
+from shared_utils.hosting.settings.table import RESERVED_NAMES
+
+
+def name_fault(name: str, root: Path) -> str | None:
+    """Return why an app may not be called ``name``, or None where it may.
+
+    Args:
+        root: the project's folder.
+    """
+    if not NAME.fullmatch(name):
+        return "names are lower-case letters, digits and _, with a letter first"
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        return "it is a word of the Python language"
+    if name in RESERVED_NAMES:
+        return "the host keeps it for itself"
+    if (root / "apps" / name).exists():
+        return f"there is an app of this name already: apps/{name}"
+    if (root / name).exists() or (root / f"{name}.py").exists():
+        return "it is a name at the top of this project"
+    if name in sys.stdlib_module_names:
+        return "it is a module of the standard library"
+    if name in importlib.metadata.packages_distributions() or importlib.util.find_spec(name):
+        return "it is an installed module"
+    return None

@@ -1,0 +1,31 @@
+"""``rowhouse serve``: the one gunicorn."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from shared_utils.cli.project import project_root
+
+
+@click.command(
+    "serve",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    add_help_option=True,
+)
+@click.argument("gunicorn_options", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def serve_command(context: click.Context, gunicorn_options: tuple[str, ...]) -> None:
+    r"""Serve all apps with gunicorn, as gunicorn.conf.py says; its own options win.
+
+    \b
+    rowhouse serve --bind 0.0.0.0:8000 --workers 4
+    """
+    os.chdir(project_root(context))
+    # FLASK_* of .flaskenv is for the development server.
+    for variable in ("FLASK_APP", "FLASK_RUN_FROM_CLI", "FLASK_RUN_EXTRA_FILES"):
+        os.environ.pop(variable, None)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *gunicorn_options])

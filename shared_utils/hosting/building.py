@@ -1,0 +1,113 @@
+"""Build one mount: import its module, call its factory, see what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from gunicorn.errors import AppImportError
+from gunicorn.util import import_app
+
+from shared_utils.hosting import modules
+from shared_utils.hosting.layers import Layered, derive, layered
+from shared_utils.hosting.settings.mistakes import ConfigError
+from shared_utils.hosting.settings.table import Mount, Settings
+from shared_utils.sibling import EXTENSION, Neighbour, Sibling
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+class BuildError(Exception):
+    """What a mount's target gave cannot be served."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Site:
+    """What ``configure_app`` has to know of the mount that is being built."""
+
+    mount: Mount
+    settings: Settings
+    row: Mapping[str, Neighbour]
+    alone: bool = False
+
+    @property
+    def root(self) -> str:
+        """The path that the app is served under."""
+        return "/" if self.alone else self.mount.prefix or "/"
+
+
+_site: contextvars.ContextVar[Site | None] = contextvars.ContextVar("site", default=None)
+
+
+def site_being_built() -> Site | None:
+    """Return the site of the mount whose factory is being called; None outside of a host."""
+    return _site.get()
+
+
+def build(site: Site) -> WSGIApplication:
+    """Import and make the application of a mount.
+
+    Raises:
+        ConfigError: its manifest or its config has mistakes.
+        BuildError: its target gave something that is not a WSGI application.
+        BaseException: whatever its module or its factory raises, ``SystemExit`` included.
+    """
+    mount = site.mount
+    if mount.faults:
+        raise ConfigError(mount.faults)
+    modules.own(mount.package)
+    with _entered(site):
+        app = _imported(mount)
+        if isinstance(app, Flask) and EXTENSION not in app.extensions:
+            adopt(app, site)
+    return app
+
+
+def adopt(app: Flask, site: Site) -> None:
+    """Give config to a Flask app that never heard of Rowhouse.
+
+    What the app set itself is its lowest layer. Derived values are set where it has none.
+    """
+    config = layered(site.mount, dataclasses.replace(site.settings, defaults={}))
+    ours = {key: value for key, value in app.config.items() if _was_set(app, key, value)}
+    config.lay_default("the app itself", ours)
+    derive(config, site.mount, site.settings, root=site.root)
+    apply(app, config, site)
+
+
+def apply(app: Flask, config: Layered, site: Site) -> None:
+    """Write layered config into ``app.config``, and the app's place into its extensions."""
+    app.config.update(config.values)
+    app.extensions[EXTENSION] = Sibling(
+        name=site.mount.name, prefix=site.root, row=site.row, origins=config.origins
+    )
+
+
+def _was_set(app: Flask, key: str, value: Any) -> bool:
+    return key not in app.default_config or app.default_config[key] != value
+
+
+@contextlib.contextmanager
+def _entered(site: Site) -> Iterator[None]:
+    token = _site.set(site)
+    try:
+        yield
+    finally:
+        _site.reset(token)
+
+
+def _imported(mount: Mount) -> WSGIApplication:
+    try:
+        app: WSGIApplication = import_app(mount.target)
+    except AppImportError as error:
+        if isinstance(error.__context__, AttributeError | TypeError):
+            raise BuildError(f"{mount.target}: {error}") from None
+        raise BuildError(
+            f"{mount.target} gave no WSGI application ({error}); have it return the Flask object"
+        ) from None
+    return app

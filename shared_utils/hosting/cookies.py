@@ -1,0 +1,61 @@
+"""Cookie scope: a mount's cookies stay under its prefix, and its neighbours' stay out.
+
+Siblings share one origin, so that a browser would send a cookie with path ``/`` to all of them,
+and let one overwrite another's of the same name (RFC 6265, section 5.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+Headers = list[tuple[str, str]]
+
+
+def scoped(headers: Headers, script_name: str, prefix: str) -> Headers:
+    """Return response headers with every cookie's path inside the mount.
+
+    A cookie without a path or with ``/`` gets the script name. One whose path is inside the
+    configured prefix, but not inside the script name, was meant without a proxy's prefix in front
+    and gets it. All others stay, and so do ``__Host-`` cookies, whose path has to be ``/``.
+
+    Args:
+        script_name: the script name of this request, a proxy's prefix included.
+        prefix: the mount's own script name, without a proxy's.
+    """
+    return [
+        (name, _scoped_cookie(value, script_name, prefix))
+        if name.lower() == "set-cookie"
+        else (name, value)
+        for name, value in headers
+    ]
+
+
+def without(cookies: str, names: Collection[str]) -> str:
+    """Return a ``Cookie`` header without the cookies of these names."""
+    kept = [pair for pair in cookies.split(";") if pair.partition("=")[0].strip() not in names]
+    return ";".join(kept).strip()
+
+
+def _scoped_cookie(cookie: str, script_name: str, prefix: str) -> str:
+    pair, *attributes = cookie.split(";")
+    if pair.strip().startswith("__Host-"):
+        return cookie
+    path = ""
+    kept = []
+    for attribute in attributes:
+        key, _, value = attribute.partition("=")
+        if key.strip().lower() == "path":
+            path = value.strip()  # the last one counts (RFC 6265, section 5.3)
+        else:
+            kept.append(attribute)
+    if not path.startswith("/") or path == "/":
+        path = script_name or "/"
+    elif not _is_inside(path, script_name) and _is_inside(path, prefix):
+        path = script_name.removesuffix(prefix) + path
+    else:
+        return cookie
+    return ";".join([pair, *kept, f" Path={path}"])
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")

@@ -1,0 +1,54 @@
+"""Raise an exception in another thread, but never where it would do harm.
+
+``PyThreadState_SetAsyncExc`` raises wherever the thread happens to be. In the middle of ``logging``
+or of the import system that leaves a lock held which every neighbour needs, so a thread is
+interrupted only while its innermost frame is not the standard library's and not the host's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from types import FrameType
+
+_HOST = str(Path(__file__).parents[1])
+_STANDARD = tuple(
+    f"{sysconfig.get_path(key)}/" for key in ("stdlib", "platstdlib") if sysconfig.get_path(key)
+)
+_INSTALLED = tuple(f"{sysconfig.get_path(key)}/" for key in ("purelib", "platlib"))
+
+
+def interrupt(thread_id: int, exception: type[BaseException]) -> bool:
+    """Raise ``exception`` in a thread if it is safe where the thread is now.
+
+    Returns:
+        Whether it was raised. A thread that is blocked in C sees it when it comes back.
+    """
+    frame = sys._current_frames().get(thread_id)
+    if frame is None or not _is_safe(frame):
+        return False
+    # The thread cannot leave that frame before it sees the exception: this thread holds the GIL,
+    # and the interpreter looks for one before the next instruction that could.
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    return bool(raise_in(ctypes.c_ulong(thread_id), ctypes.py_object(exception)) == 1)
+
+
+def clear(thread_id: int) -> None:
+    """Take back an exception that the thread has not seen yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), None)
+
+
+def stack_of(thread_id: int) -> str:
+    """Return where a thread is, written as a traceback is; empty where it has ended."""
+    frame = sys._current_frames().get(thread_id)
+    return "".join(traceback.format_stack(frame)).rstrip() if frame is not None else ""
+
+
+def _is_safe(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    if file.startswith("<") or file.startswith(_HOST):
+        return False
+    return file.startswith(_INSTALLED) or not file.startswith(_STANDARD)

@@ -1,0 +1,143 @@
+"""The layers of an app's config, lowest to highest, and where each value came from."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared_utils.hosting import keys
+from shared_utils.hosting.settings import instance
+from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
+from shared_utils.hosting.settings.table import Mount, Settings
+
+DERIVED = "derived"
+OVERRIDES = "overrides"
+
+_STAYS_TEXT = re.compile(r"(?:SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|KEY|CREDENTIALS)$")
+
+
+@dataclasses.dataclass
+class Layered:
+    """Config values laid over one another, and the layer that each came from."""
+
+    values: dict[str, Any] = dataclasses.field(default_factory=dict)
+    origins: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def lay(self, layer: str, values: Mapping[str, Any]) -> None:
+        """Lay the upper-case keys of ``values`` on top; the others are not config, as in Flask."""
+        for key, value in values.items():
+            if key.isupper():
+                self.values[key] = _copied(value)
+                self.origins[key] = layer
+
+    def lay_default(self, layer: str, values: Mapping[str, Any]) -> None:
+        """Lay those keys of ``values`` that no layer has set."""
+        self.lay(layer, {key: value for key, value in values.items() if key not in self.values})
+
+    def lay_environment(self, name: str, others: Iterable[str], environ: Mapping[str, str]) -> None:
+        """Lay ``NAME_KEY`` of the environment, read as ``Flask.config.from_prefixed_env`` does.
+
+        Values are JSON where they parse as such, ``__`` leads into tables. Unlike there, a
+        variable that fits a longer name among ``others`` as well is that mount's, and a key that
+        names a secret keeps its text.
+        """
+        prefix = f"{name.upper()}_"
+        longer = tuple(
+            f"{other.upper()}_"
+            for other in others
+            if other != name and other.startswith(f"{name}_")
+        )
+        for variable in sorted(environ):
+            if not variable.startswith(prefix) or variable.startswith(longer):
+                continue
+            first, *path = variable.removeprefix(prefix).split("__")
+            if not first.isupper():
+                continue
+            value = _loaded(path[-1] if path else first, environ[variable])
+            self.values[first] = _placed(self.values.get(first), path, value)
+            self.origins[first] = f"environment {variable}"
+
+
+def _copied(value: Any) -> Any:
+    """Return ``value`` with tables of its own: a higher layer may write into them."""
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value
+
+
+def _loaded(key: str, text: str) -> Any:
+    if _STAYS_TEXT.search(key):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _placed(held: Any, path: list[str], value: Any) -> Any:
+    """Return ``held`` with ``value`` at ``path`` inside it; tables on the way are made."""
+    if not path:
+        return value
+    table = dict(held) if isinstance(held, Mapping) else {}
+    table[path[0]] = _placed(table.get(path[0]), path[1:], value)
+    return table
+
+
+def layered(
+    mount: Mount,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> Layered:
+    """Return layers 1 to 5 of a mount's config.
+
+    Raises:
+        ConfigError: ``instance/NAME.py`` cannot be run.
+    """
+    project = settings.project
+    operator = project.shown(project.operator)
+    config = Layered()
+    config.lay("config.Config", settings.defaults)
+    config.lay(f"{mount.source} [config]", mount.manifest_config)
+    config.lay(f"{operator} [mounts.{mount.name}.config]", mount.operator_config)
+    config.lay("instance/config.py", settings.shared_config)
+    own = instance.own(project.instance, mount.name, project.shown)
+    config.lay(f"instance/{mount.name}.py", own)
+    names = [known.name for known in settings.known]
+    config.lay_environment(mount.name, names, os.environ if environ is None else environ)
+    return config
+
+
+def derive(config: Layered, mount: Mount, settings: Settings, *, root: str) -> None:
+    """Set what follows from the mount, where no layer set it; ``APPLICATION_ROOT`` always.
+
+    Args:
+        root: the path that the app is served under: the prefix, or "/" when it is alone.
+    """
+    derived: dict[str, Any] = {"SESSION_COOKIE_NAME": f"{mount.name}_session"}
+    if "SECRET_KEY" not in config.values:
+        current, *old = keys.root_keys(settings.project.instance)
+        derived["SECRET_KEY"] = keys.derived_key(current, mount.name)
+        if old:
+            derived["SECRET_KEY_FALLBACKS"] = [keys.derived_key(key, mount.name) for key in old]
+    config.lay_default(DERIVED, derived)
+    config.lay(DERIVED, {"APPLICATION_ROOT": root})
+    _check_keys(config, mount)
+
+
+def _check_keys(config: Layered, mount: Mount) -> None:
+    """Refuse a key that could sign nothing: Flask would fail on the first session only."""
+    if not config.values["SECRET_KEY"]:
+        raise ConfigError(
+            [
+                Mistake(
+                    file=config.origins.get("SECRET_KEY", mount.target),
+                    key="SECRET_KEY",
+                    found="is empty",
+                    write=f"leave it out: {mount.name} gets a key of its own",
+                )
+            ]
+        )

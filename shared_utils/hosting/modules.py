@@ -1,0 +1,154 @@
+"""Module hygiene: what a mended app runs is what stands on disk.
+
+Two things would keep the old code alive in a process that tries again. A failed import leaves
+submodules behind in ``sys.modules``; :func:`drop` takes them out. And Python trusts bytecode whose
+source has the same size and the same second of modification, so that a quick mend runs as its old
+self; :func:`own` makes it trust only bytecode that is younger than the last change of the file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+
+class _CautiousLoader(importlib.machinery.SourceFileLoader):
+    """Load source; use bytecode only where it was written after the source's last change."""
+
+    def get_data(self, path: str) -> bytes:
+        if path.endswith(tuple(importlib.machinery.BYTECODE_SUFFIXES)):
+            written = Path(path).stat().st_mtime_ns
+            # ctime, because a copy may bring an older time of modification along.
+            if written <= Path(self.path).stat().st_ctime_ns:
+                raise OSError(f"{path} may be older than {self.path}")
+        return super().get_data(path)
+
+
+class _OwnFinder(importlib.abc.MetaPathFinder):
+    """Find the modules of mounts' own packages, and have them loaded with caution."""
+
+    def __init__(self) -> None:
+        self.packages: frozenset[str] = frozenset()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not _is_in(fullname, self.packages):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
+            spec.loader = _CautiousLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+_finder = _OwnFinder()
+
+
+def own(package: str) -> None:
+    """Load modules of ``package`` with caution from now on."""
+    _finder.packages |= {package}
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    importlib.invalidate_caches()
+
+
+def drop(package: str, loaded_before: Iterable[str]) -> None:
+    """Take the modules of ``package`` out that a failed build has loaded.
+
+    Kept are modules that were there before the build, and those that a module outside the package
+    holds on to: a neighbour uses them.
+
+    Args:
+        package: dotted name of a mount's own package.
+        loaded_before: names in ``sys.modules`` before the build.
+    """
+    own_now = {name for name in list(sys.modules) if _is_in(name, {package})}
+    fresh = own_now.difference(loaded_before)
+    used = _used_from_outside(fresh, own_now)
+    for name in sorted(fresh - used):
+        module = sys.modules.pop(name)
+        parent = sys.modules.get(name.rpartition(".")[0])
+        attribute = name.rpartition(".")[2]
+        # `from package import module` looks here before it imports.
+        if parent is not None and getattr(parent, attribute, None) is module:
+            delattr(parent, attribute)
+
+
+def source_changed_since(package: str, moment: float) -> bool:
+    """Say whether a source file or manifest of ``package`` has changed since ``moment``.
+
+    Args:
+        moment: seconds since the epoch, as ``time.time()`` gives them.
+    """
+    return any(_changed(path) > moment for path in _sources(package))
+
+
+def forget_unfinished_imports() -> None:
+    """Make imports work again that another thread was in when this process was forked.
+
+    That thread does not exist here: the modules it was importing stay half made, and the locks on
+    them stay held.
+    """
+    for name, module in list(sys.modules.items()):
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            del sys.modules[name]
+    _import_locks().clear()
+
+
+def abandon_imports(package: str) -> None:
+    """Let ``package`` be imported anew although a thread that cannot be ended is importing it."""
+    locks = _import_locks()
+    for name in [name for name in list(locks) if _is_in(name, {package})]:
+        locks.pop(name, None)
+
+
+def _import_locks() -> dict[str, object]:
+    """Return the import system's locks by module: its own affair, and only there to be cleared."""
+    locks = getattr(importlib._bootstrap, "_module_locks", None)
+    return locks if isinstance(locks, dict) else {}
+
+
+def _is_in(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def _used_from_outside(names: set[str], own_now: set[str]) -> set[str]:
+    """Return those of ``names`` that a module which is not the package's own refers to."""
+    modules = {id(sys.modules[name]): name for name in names}
+    ancestors = {name.rpartition(".")[0] for name in own_now}  # the import system's own reference
+    used: set[str] = set()
+    for holder, module in list(sys.modules.items()):
+        if holder in own_now or holder in ancestors:
+            continue
+        for value in list(getattr(module, "__dict__", {}).values()):
+            origin = modules.get(id(value)) or getattr(value, "__module__", None)
+            if isinstance(origin, str) and origin in names:
+                used.add(origin)
+    return used
+
+
+def _sources(package: str) -> Iterable[Path]:
+    *parents, last = package.split(".")
+    places: Iterable[str] = sys.path
+    if parents:
+        parent = sys.modules.get(".".join(parents))
+        places = getattr(parent, "__path__", [])
+    for place in places:
+        folder = Path(place or ".") / last
+        if folder.is_dir():
+            return [*folder.rglob("*.py"), *folder.glob("app.toml")]
+        if folder.with_suffix(".py").is_file():
+            return [folder.with_suffix(".py")]
+    return []
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_ctime
+    except OSError:
+        return 0.0  # gone between the listing and the look

@@ -1,0 +1,115 @@
+"""The row: every mount of one host at work, and the dispatcher that leads to them."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from shared_utils.hosting import building
+from shared_utils.hosting.builder import Builder
+from shared_utils.hosting.building import Site
+from shared_utils.hosting.dispatching import BoundedDispatcher
+from shared_utils.hosting.mounted import Mounted
+from shared_utils.hosting.settings import prefixes
+from shared_utils.hosting.settings.mistakes import Mistake
+from shared_utils.hosting.settings.table import Mount, Settings, reread
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Row:
+    """All mounts of a host.
+
+    Args:
+        settings: what ``config.load_settings()`` returned.
+        pages: the host's own application: what is under ``/-/``, and the answer to paths that no
+            mount matches.
+
+    Attributes:
+        settings: the same settings.
+        mounts: every mount by name, in order of names.
+        dispatcher: the WSGI application that leads to them.
+        builder: builds them.
+    """
+
+    def __init__(self, settings: Settings, pages: WSGIApplication) -> None:
+        self.settings = settings
+        self._pages = pages
+        self._placing = threading.Lock()
+        self.builder: Builder
+        self.mounts: Mapping[str, Mounted] = {
+            mount.name: Mounted(mount, wake=lambda mounted: self.builder.wake(mounted))
+            for mount in settings.mounts
+        }
+        self.builder = Builder(
+            self.mounts.values(),
+            build=self._build,
+            renew=self._renew,
+            announce=lambda mounted: self._place(),
+            startup_wait=settings.host.startup_wait,
+        )
+        self.dispatcher = BoundedDispatcher(pages, {})
+        self._place()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every required mount can be served."""
+        return all(
+            mounted.state in ("up", "lazy")
+            for mounted in self.mounts.values()
+            if mounted.mount.required
+        )
+
+    def _build(self, mounted: Mounted) -> WSGIApplication:
+        return building.build(Site(mount=mounted.mount, settings=self.settings, row=self.mounts))
+
+    def _renew(self, mounted: Mounted) -> None:
+        """Read the manifest of a mount that is down again: it may have been mended."""
+        mount = reread(self.settings, mounted.mount.name)
+        if mount is None:
+            return
+        with self._placing:
+            holder = self._holder(mount.prefix)
+            if holder is not None and holder is not mounted:
+                mount = _held_back(mount, holder.mount, mounted.mount.prefix)
+            mounted.place(mount)
+        self._place()
+
+    def _own_pages(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Pass on with ``/-`` back in the path: the host's pages are no mount, but its routes."""
+        environ["SCRIPT_NAME"] = environ["SCRIPT_NAME"].removesuffix(prefixes.RESERVED)
+        environ["PATH_INFO"] = prefixes.RESERVED + environ["PATH_INFO"]
+        return self._pages(environ, start_response)
+
+    def _holder(self, prefix: str | None) -> Mounted | None:
+        held = [m for m in self.mounts.values() if prefix and m.mount.prefix == prefix]
+        return held[0] if held else None
+
+    def _place(self) -> None:
+        """Lead every prefix to its mount, and keep each mount's session cookie to itself."""
+        with self._placing:
+            table: dict[str, WSGIApplication] = {
+                prefixes.script_name(mounted.mount.prefix): mounted
+                for mounted in self.mounts.values()
+                if mounted.mount.prefix is not None
+            }
+            self.dispatcher.remount(table | {prefixes.RESERVED: self._own_pages})
+            sessions = {mounted.session_cookie for mounted in self.mounts.values()}
+            for mounted in self.mounts.values():
+                mounted.refuse_cookies(frozenset(sessions - {mounted.session_cookie}))
+
+
+def _held_back(mount: Mount, holder: Mount, prefix: str | None) -> Mount:
+    """Return ``mount`` as it stays down at ``prefix``: ``holder`` is served where it belongs."""
+    taken = Mistake(
+        file=mount.source or "rowhouse.toml",
+        key="prefix",
+        found=f'"{mount.prefix}" is being served by {holder.name}',
+        write="write another prefix, or reload the host",
+    )
+    return dataclasses.replace(mount, prefix=prefix, conflict=taken)

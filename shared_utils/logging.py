@@ -1,0 +1,100 @@
+"""One format for every log line, with the request's id and the app's name on it.
+
+Text where a person reads along on a terminal, one JSON object a line elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import datetime
+import json
+import logging
+import logging.config
+import sys
+from typing import Any, Literal, TextIO
+
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+"""Id of the request that is being answered; empty outside of one."""
+
+app_name: contextvars.ContextVar[str] = contextvars.ContextVar("app_name", default="")
+"""Name of the mount that is at work; empty in the host itself."""
+
+_EMPTY = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "request_id", "app"}
+
+
+class ContextFilter(logging.Filter):
+    """Put ``request_id`` and ``app`` on a record, from the context that it is written in."""
+
+    def filter(self, record: logging.LogRecord) -> Literal[True]:
+        """Add the two, unless ``extra`` gave them; keep every record."""
+        record.__dict__.setdefault("request_id", request_id.get())
+        record.__dict__.setdefault("app", app_name.get())
+        return True
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: time, level, process, app and request id, message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s [%(process)d]%(where)s %(message)s")
+        self.default_msec_format = "%s.%03d"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with app and request id where there are any."""
+        where = (getattr(record, "app", ""), getattr(record, "request_id", ""))
+        record.where = "".join(f" {part}" for part in where if part)
+        return super().format(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """A JSON object on one line; what is passed by ``extra`` is part of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        written = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        line: dict[str, Any] = {
+            "time": written.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": record.process,
+            "app": getattr(record, "app", "") or None,
+            "request_id": getattr(record, "request_id", "") or None,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in record.__dict__.items() if key not in _EMPTY}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        elif record.stack_info:
+            line["traceback"] = record.stack_info
+        return json.dumps({k: v for k, v in line.items() if v is not None}, default=str)
+
+
+def configure_logging(stream: Literal["stdout", "stderr"] = "stdout") -> None:
+    """Send the lines of every logger to one stream, in one format."""
+    target: TextIO = getattr(sys, stream)
+    # gunicorn has set its levels by then, from its flags; only its handlers are taken away.
+    joined = {"handlers": [], "propagate": True}
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"context": {"()": ContextFilter}},
+            "formatters": {"line": {"()": TextFormatter if target.isatty() else JsonFormatter}},
+            "handlers": {
+                "stream": {
+                    "class": "logging.StreamHandler",
+                    "stream": f"ext://sys.{stream}",
+                    "filters": ["context"],
+                    "formatter": "line",
+                }
+            },
+            "root": {"level": "INFO", "handlers": ["stream"]},
+            "loggers": {"gunicorn.error": joined, "gunicorn.access": joined},
+        }
+    )
+
+
+def ensure_logging() -> None:
+    """Configure logging, to stderr, where a server or a test runner has not done so."""
+    if not logging.root.handlers:
+        configure_logging("stderr")
