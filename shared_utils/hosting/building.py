@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
 from gunicorn.errors import AppImportError
@@ -103,11 +103,10 @@ def _entered(site: Site) -> Iterator[None]:
 
 def _imported(mount: Mount) -> WSGIApplication:
     try:
-        app: WSGIApplication = import_app(mount.target)
+        return cast("WSGIApplication", import_app(mount.target))
     except AppImportError as error:
         if isinstance(error.__context__, AttributeError | TypeError):
             raise BuildError(f"{mount.target}: {error}") from None
         raise BuildError(
             f"{mount.target} gave no WSGI application ({error}); have it return the Flask object"
         ) from None
-    return app

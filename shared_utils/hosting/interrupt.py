@@ -10,10 +10,12 @@ from __future__ import annotations
 import ctypes
 import sys
 import sysconfig
+import time
 import traceback
 from pathlib import Path
 from types import FrameType
 
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _HOST = str(Path(__file__).parents[1])
 _STANDARD = tuple(
     f"{sysconfig.get_path(key)}/" for key in ("stdlib", "platstdlib") if sysconfig.get_path(key)
@@ -27,18 +29,23 @@ def interrupt(thread_id: int, exception: type[BaseException]) -> bool:
     Returns:
         Whether it was raised. A thread that is blocked in C sees it when it comes back.
     """
+    # Look and raise within one turn on the GIL, or the thread could move on in between. A turn
+    # that has just begun lasts for a switch interval at least; only the operating system can
+    # make it run out here, and then it is too late to raise.
+    time.sleep(0)
+    began = time.perf_counter()
     frame = sys._current_frames().get(thread_id)
     if frame is None or not _is_safe(frame):
         return False
-    # The thread cannot leave that frame before it sees the exception: this thread holds the GIL,
-    # and the interpreter looks for one before the next instruction that could.
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    return bool(raise_in(ctypes.c_ulong(thread_id), ctypes.py_object(exception)) == 1)
+    thread, raised = ctypes.c_ulong(thread_id), ctypes.py_object(exception)
+    if time.perf_counter() - began > sys.getswitchinterval() / 4:
+        return False
+    return bool(_raise_in(thread, raised) == 1)
 
 
 def clear(thread_id: int) -> None:
     """Take back an exception that the thread has not seen yet."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), None)
+    _raise_in(ctypes.c_ulong(thread_id), None)
 
 
 def stack_of(thread_id: int) -> str:
