@@ -47,12 +47,7 @@ def load_settings(
         ConfigError: the operator's part has mistakes; every mistake in every file is listed. A
             mistake in a manifest alone does not raise: it is held by its mount, which is down.
     """
-    environ = os.environ if environ is None else environ
-    given = path or environ.get("ROWHOUSE_CONFIG")
-    operator = Path(given).absolute() if given else ROOT / "rowhouse.toml"
-    project = table.Project(root=ROOT, operator=operator, operator_given=bool(given))
-    defaults = {key: getattr(Config, key) for key in dir(Config) if key.isupper()}
-    return table.load(project, environ, defaults)
+    return table.load(_project(path, environ), environ, _defaults())
 
 
 def configure_app(app: Flask, overrides: Mapping[str, Any] | None = None) -> None:
@@ -92,11 +87,21 @@ def _alone(app: Flask) -> building.Site:
     """Return the site of an app that is served without the host, known by its folder's name."""
     parts = app.import_name.split(".")
     name = parts[1] if parts[0] == "apps" and len(parts) > 1 else parts[-1]
-    settings = load_settings()
+    settings = table.load_alone(_project(), name, defaults=_defaults())
     mount = settings.find(name) or Mount(
         name=name, prefix="/", target=f"{app.import_name}:create_app()", title=name
     )
-    # That a neighbour has its prefix does not matter to an app that is served alone.
-    if mount.mistakes:
-        raise ConfigError(mount.mistakes)
     return building.Site(mount=mount, settings=settings, row={}, alone=True)
+
+
+def _project(
+    path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None
+) -> table.Project:
+    environ = os.environ if environ is None else environ
+    given = path or environ.get("ROWHOUSE_CONFIG")
+    operator = Path(given).absolute() if given else ROOT / "rowhouse.toml"
+    return table.Project(root=ROOT, operator=operator, operator_given=bool(given))
+
+
+def _defaults() -> dict[str, Any]:
+    return {key: getattr(Config, key) for key in dir(Config) if key.isupper()}

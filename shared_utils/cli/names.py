@@ -11,6 +11,9 @@ from pathlib import Path
 from shared_utils.hosting.settings.schema import NAME
 from shared_utils.hosting.settings.table import RESERVED_NAMES
 
+LONGEST = 40
+"""Characters of a name: it is part of a URL, a cookie, a file and a variable."""
+
 
 def name_fault(name: str, root: Path) -> str | None:
     """Return why an app may not be called ``name``, or None where it may.
@@ -20,6 +23,8 @@ def name_fault(name: str, root: Path) -> str | None:
     """
     if not NAME.fullmatch(name):
         return "names are lower-case letters, digits and _, with a letter first"
+    if len(name) > LONGEST:
+        return f"names have at most {LONGEST} characters"
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         return "it is a word of the Python language"
     if name in RESERVED_NAMES:

@@ -22,6 +22,14 @@ class Mistake:
     found: str
     write: str
 
+    @property
+    def about(self) -> str | None:
+        """Name of the one mount that it is about; None where it is about the host."""
+        if self.file == "ROWHOUSE_ONLY":
+            return ""
+        table, _, rest = self.key.partition(".")
+        return rest.partition(".")[0] if table == "mounts" and rest else None
+
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file
         return f"{place}: {self.found}; {self.write}"

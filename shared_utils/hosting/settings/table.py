@@ -136,30 +136,63 @@ def load(
         ConfigError: the operator file, ``instance/config.py`` or ``ROWHOUSE_ONLY`` has mistakes;
             it lists those in manifests too. Mistakes in manifests alone are held by their mounts.
     """
+    settings, mistakes = _survey(project, environ, defaults)
+    if mistakes:
+        faults = (fault for mount in settings.known for fault in mount.faults)
+        raise ConfigError([*mistakes, *faults])
+    return settings
+
+
+def load_alone(
+    project: Project,
+    name: str,
+    environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the same for the app ``name``, which is served without its neighbours.
+
+    Raises:
+        ConfigError: its manifest, what the operator file says of it or of the host, or
+            ``instance/config.py`` has mistakes. Those about a neighbour, which may be missing,
+            do not matter here; nor does a prefix that a neighbour has.
+    """
+    settings, mistakes = _survey(project, environ, defaults)
+    mount = settings.find(name)
+    ours = [fault for fault in mistakes if fault.about in (None, name)]
+    if ours or (mount and mount.mistakes):
+        raise ConfigError([*ours, *(mount.mistakes if mount else ())])
+    return settings
+
+
+def _survey(
+    project: Project,
+    environ: Mapping[str, str] | None,
+    defaults: Mapping[str, Any] | None,
+) -> tuple[Settings, list[Mistake]]:
+    """Return all settings as far as they are sound, and the operator's mistakes."""
     environ = os.environ if environ is None else environ
     mistakes: list[Mistake] = []
     operator = OperatorFile()
     if project.operator_given or project.operator.exists():
         operator_read = read(project.operator, project.shown(project.operator), OperatorFile)
-        operator, mistakes = operator_read.held, list(operator_read.mistakes)
+        operator = operator_read.held
+        mistakes += operator_read.mistakes
     shared_config, shared_mistakes = instance.shared(project.instance, project.shown)
     mistakes += shared_mistakes
     folders = _folders(project)
     mistakes += _operator_mistakes(project, operator, folders)
     only, only_mistakes = _only(environ, {*folders, *operator.mounts})
     mistakes += only_mistakes
-    known = _settle(project, operator, folders, only)
-    if mistakes:
-        raise ConfigError([*mistakes, *(fault for mount in known for fault in mount.faults)])
-    return Settings(
+    settings = Settings(
         project=project,
         host=operator.host,
-        known=known,
+        known=_settle(project, operator, folders, only),
         operator=operator,
         only=only,
         shared_config=shared_config,
         defaults=defaults or {},
     )
+    return settings, mistakes
 
 
 def reread(settings: Settings, name: str) -> Mount | None:

@@ -1,0 +1,157 @@
+"""Real gunicorn, in a project of the test's own, over real HTTP on a free loopback port."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE = 60.0
+"""Seconds that a test waits for what has to come, on a machine that is busy with others."""
+
+SOUND = """
+    from flask import Flask
+    from config import configure_app
+
+    def create_app(overrides=None):
+        app = Flask(__name__)
+        configure_app(app, overrides)
+        app.add_url_rule("/", "index", lambda: {said!r})
+        return app
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Project:
+    """A copy of the host in a folder of its own, with apps of the test's making."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("config.py", "dispatcher.py", "gunicorn.conf.py"):
+            shutil.copy(REPOSITORY / name, root / name)
+        shutil.copytree(
+            REPOSITORY / "shared_utils",
+            root / "shared_utils",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        (root / "apps").mkdir()
+        (root / "apps" / "__init__.py").touch()
+
+    def copy_app(self, name: str) -> None:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / "apps" / name, self.root / "apps" / name, ignore=ignored)
+
+    def app(self, name: str, code: str | None = None, manifest: str = "") -> Path:
+        """Write an app; without code, a sound one that says its name."""
+        folder = self.root / "apps" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "app.toml").write_text(textwrap.dedent(manifest))
+        module = folder / "__init__.py"
+        module.write_text(textwrap.dedent(code or SOUND.format(said=name)))
+        return module
+
+    def operator(self, text: str) -> None:
+        (self.root / "rowhouse.toml").write_text(textwrap.dedent(text))
+
+
+class Server:
+    """gunicorn in a project's folder. The test holds the listening socket, so no port is raced."""
+
+    def __init__(
+        self, project: Project, *options: str, workers: int = 1, environ: Mapping[str, str] | None
+    ) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.log = project.root / "server.log"
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("ROWHOUSE_", "FLASK_", "GUNICORN_", "WEB_", "PYTEST", "PYTHON"))
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "gunicorn"),
+                    f"--bind=fd://{self.listener.fileno()}",
+                    f"--workers={workers}",
+                    "--no-control-socket",
+                    *options,
+                ],
+                cwd=project.root,
+                env={**environment, **(environ or {})},
+                pass_fds=[self.listener.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, headers=named)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read().decode())
+
+    def states(self) -> dict[str, str]:
+        return {name: told["state"] for name, told in self.get("/-/ready").json["mounts"].items()}
+
+    def lines(self) -> str:
+        return self.log.read_text()
+
+    def workers(self) -> set[int]:
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+    def stop(self) -> None:
+        self.listener.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+
+Serve = Callable[..., Server]
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait for something that another process does, and has no other way to tell."""
+    given_up = time.monotonic() + PATIENCE
+    pause = threading.Event()
+    while not holds():
+        assert time.monotonic() < given_up, f"waited {PATIENCE:g} s for: {what}"
+        pause.wait(0.05)
+
+
+def downs(log: str, name: str) -> int:
+    """Count the tries of one app that the log tells of."""
+    return len(re.findall(rf"\b{name} is down: ", log))
