@@ -10,6 +10,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from shared_utils.cli.console import wide_console
 from shared_utils.hosting.layers import derive, layered
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.pages import row_of
@@ -79,7 +80,6 @@ def _to_be_given(mounted: Mounted, row: Row) -> dict[str, dict[str, Any]]:
 
 
 def _print_table(entries: dict[str, dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -92,4 +92,4 @@ def _print_table(entries: dict[str, dict[str, Any]]) -> None:
         table.add_row(
             Text(key, style), Text(repr(entry["value"]), style), Text(entry["layer"], style)
         )
-    Console().print(table)
+    wide_console().print(table)

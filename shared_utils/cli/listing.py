@@ -9,6 +9,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from shared_utils.cli.console import wide_console
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.pages import row_of
 
@@ -49,11 +50,10 @@ def described(mounted: Mounted) -> dict[str, Any]:
 
 
 def _print_table(mounts: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = wide_console()
     if not mounts:
         console.print("No app is mounted. Make one: rowhouse new NAME")
         return

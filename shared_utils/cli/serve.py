@@ -6,6 +6,7 @@ import os
 import sys
 
 import click
+from dotenv import dotenv_values
 
 from shared_utils.cli.project import project_root
 
@@ -23,9 +24,12 @@ def serve_command(context: click.Context, gunicorn_options: tuple[str, ...]) -> 
     \b
     rowhouse serve --bind 0.0.0.0:8000 --workers 4
     """
-    os.chdir(project_root(context))
-    # FLASK_* of .flaskenv is for the development server.
-    for variable in ("FLASK_APP", "FLASK_RUN_FROM_CLI", "FLASK_RUN_EXTRA_FILES"):
-        os.environ.pop(variable, None)
+    root = project_root(context)
+    os.chdir(root)
+    # What .flaskenv says is for the development server: its FLASK_DEBUG must not come along.
+    for variable, value in dotenv_values(root / ".flaskenv").items():
+        if os.environ.get(variable) == value:
+            del os.environ[variable]
+    os.environ.pop("FLASK_RUN_FROM_CLI", None)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *gunicorn_options])

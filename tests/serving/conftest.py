@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.running import Project, Serve, Server
+from tests.running import Project, Serve, Server
 
 
 @pytest.fixture

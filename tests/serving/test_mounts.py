@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from tests.serving.running import Project, Serve, until
+from tests.running import Project, Serve, until
 
 
 def test_foreign_applications_are_mounted_by_lines_in_the_operator_file(

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from tests.serving.running import SOUND, Project, Serve, Server, until
+from tests.running import SOUND, Project, Serve, Server, until
 
 
 def replaced(server: Server, old: set[int]) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.requirements import needed
-from tests.serving.running import Project, Serve, Server, until
+from tests.running import Project, Serve, Server, until
 
 SIGN_IN = """
     import secrets

@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from tests.serving.running import SOUND, Project, Serve, Server, downs, until
+from tests.running import SOUND, Project, Serve, Server, downs, until
 
 
 @dataclasses.dataclass(frozen=True)

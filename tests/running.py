@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 PATIENCE = 60.0
 """Seconds that a test waits for what has to come, on a machine that is busy with others."""
 

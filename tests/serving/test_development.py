@@ -1,0 +1,143 @@
+"""Flask's own commands work over all mounts: run with reloader and debugger, and routes."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import PATIENCE, REPOSITORY, SOUND, Answer, Project, until
+
+CRASHES = """
+    import os
+    from flask import Flask
+    from config import configure_app
+
+    def create_app(overrides=None):
+        with open("builders", "a") as file:
+            print(os.getpid(), file=file)
+        app = Flask(__name__)
+        configure_app(app, overrides)
+        app.add_url_rule("/", "index", lambda: 1 / 0)
+        return app
+"""
+
+COMMANDS = {
+    "flask run": [sys.executable, "-m", "flask", "run", "--debug"],
+    "rowhouse run": [sys.executable, "-m", "dispatcher", "run", "--debug"],
+    "python -m dispatcher": [sys.executable, "-m", "dispatcher"],
+}
+
+
+def environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FLASK_")}
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        found: int = probe.getsockname()[1]
+    return found
+
+
+@pytest.fixture(params=list(COMMANDS.values()), ids=list(COMMANDS))
+def running(project: Project, port: int, request: pytest.FixtureRequest) -> Iterator[Path]:
+    (project.root / ".flaskenv").write_text((REPOSITORY / ".flaskenv").read_text())
+    project.app("well")
+    project.app("crash", CRASHES)
+    project.app("sick", "raise RuntimeError\n")
+    project.operator("")
+    log = project.root / "run.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            request.param,
+            cwd=project.root,
+            env=environment() | {"FLASK_RUN_PORT": str(port), "FLASK_DEBUG": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield log
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+
+
+def get(port: int, path: str) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers={"Accept": "text/html"})
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read().decode())
+
+
+def answers(port: int, path: str, text: str) -> bool:
+    try:
+        return text in get(port, path).text
+    except OSError:
+        return False
+
+
+def test_development_server_reloads_and_debugs_over_all_mounts(
+    running: Path, project: Project, port: int
+) -> None:
+    until(lambda: answers(port, "/well/", "well"), "the development server answers")
+
+    assert "Werkzeug Debugger" in get(port, "/crash/").text
+    assert "ZeroDivisionError" in get(port, "/crash/").text
+    assert get(port, "/sick/").status == 503
+    builders = (project.root / "builders").read_text().split()
+    assert len(builders) == 1, "the reloader's parent builds nothing"
+
+    project.app("well", SOUND.format(said="better"))
+    until(lambda: answers(port, "/well/", "better"), "the reloader serves the new code")
+    assert re.search("Detected change in .*well", running.read_text())
+
+
+def test_flask_routes_lists_the_rules_of_all_mounts(project: Project) -> None:
+    project.app("well")
+    project.app("idle", manifest='load = "lazy"\n')
+    project.app("sick", "raise RuntimeError\n")
+    listing = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "dispatcher", "routes"],
+        cwd=project.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    ).stdout
+
+    rules = {line.split()[0]: line.split()[-1] for line in listing.splitlines()[2:]}
+    assert rules["well:index"] == "/well/"
+    assert rules["idle:index"] == "/idle/"
+    assert rules["host.ready"] == "/-/ready"
+    assert not any(endpoint.startswith("sick") for endpoint in rules)
+
+
+def test_an_app_runs_alone_under_flask(project: Project) -> None:
+    project.app("well")
+    project.app("neighbour", manifest="prefix = 7\n")
+    listing = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "apps.well", "routes"],
+        cwd=project.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    ).stdout
+    assert "/-/live" in listing
