@@ -14,6 +14,7 @@ from gunicorn.util import import_app
 
 from shared_utils.hosting import modules
 from shared_utils.hosting.layers import Layered, derive, layered
+from shared_utils.hosting.sessions import be_frugal
 from shared_utils.hosting.settings.mistakes import ConfigError
 from shared_utils.hosting.settings.table import Mount, Settings
 from shared_utils.sibling import EXTENSION, Neighbour, Sibling
@@ -83,6 +84,7 @@ def adopt(app: Flask, site: Site) -> None:
 def apply(app: Flask, config: Layered, site: Site) -> None:
     """Write layered config into ``app.config``, and the app's place into its extensions."""
     app.config.update(config.values)
+    be_frugal(app)
     app.extensions[EXTENSION] = Sibling(
         name=site.mount.name, prefix=site.root, row=site.row, origins=config.origins
     )

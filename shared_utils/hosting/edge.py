@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ SAFE_HEADERS = (
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
     ("X-Frame-Options", "SAMEORIGIN"),
 )
-_SAFE = tuple((name.lower(), (name, value)) for name, value in SAFE_HEADERS)
+_ADDED = {"x-request-id", *(name.lower() for name, _ in SAFE_HEADERS)}
 
 
 class Edge:
@@ -42,15 +42,16 @@ class Edge:
         """Answer one request."""
         given = environ.get("HTTP_X_REQUEST_ID")
         if given is None or not _WELL_FORMED.fullmatch(given):
-            given = environ["HTTP_X_REQUEST_ID"] = os.urandom(8).hex()
+            given = environ["HTTP_X_REQUEST_ID"] = f"{random.getrandbits(64):016x}"
         # On every request, or the thread's next one would be logged as this one.
         request_id.set(given)
         app_name.set(self._name)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             present = {name.lower() for name, _ in headers}
-            safe = [header for name, header in _SAFE if name not in present]
-            identified = [] if "x-request-id" in present else [("X-Request-ID", given)]
-            return start_response(status, [*headers, *identified, *safe], exc_info)
+            added = [("X-Request-ID", given), *SAFE_HEADERS]
+            if not _ADDED.isdisjoint(present):
+                added = [header for header in added if header[0].lower() not in present]
+            return start_response(status, [*headers, *added], exc_info)
 
         return self._app(environ, start)
