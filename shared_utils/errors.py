@@ -41,6 +41,7 @@ def init_app(app: Flask, *, template: str | None = None) -> None:
             page = render_template(template, error=error, request_id=request_id.get())
             response = Response(page, code, kept, content_type="text/html; charset=utf-8")
             response.vary.add("Accept")
+            response.headers.setdefault("Cache-Control", "no-store")
             return response
         return problem(
             code,

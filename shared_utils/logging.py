@@ -10,6 +10,7 @@ import datetime
 import json
 import logging
 import logging.config
+import re
 import sys
 from typing import Any, Literal, TextIO
 
@@ -19,6 +20,8 @@ request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", d
 app_name: contextvars.ContextVar[str] = contextvars.ContextVar("app_name", default="")
 """Name of the mount that is at work; empty in the host itself."""
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Werkzeug's development server colours its lines, whoever reads them."""
 _EMPTY = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "request_id", "app"}
 
 
@@ -59,7 +62,7 @@ class JsonFormatter(logging.Formatter):
             "process": record.process,
             "app": getattr(record, "app", "") or None,
             "request_id": getattr(record, "request_id", "") or None,
-            "message": record.getMessage(),
+            "message": _COLOUR.sub("", record.getMessage()),
         }
         line |= {key: value for key, value in record.__dict__.items() if key not in _EMPTY}
         if record.exc_info:

@@ -190,7 +190,7 @@ class Builder:
         """
         for attempt in [a for a in self._running if a.mounted is mounted]:
             if not modules.source_changed_since(mounted.mount.package, attempt.began_at):
-                self._due[mounted] = time.monotonic() + FIRST_RETRY
+                self._failed(mounted, mounted.failure)
                 return False
             self._running.remove(attempt)
             modules.drop(mounted.mount.package, attempt.loaded_before)

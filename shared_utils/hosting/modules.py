@@ -14,7 +14,7 @@ import importlib.machinery
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 
 class _CautiousLoader(importlib.machinery.SourceFileLoader):
@@ -126,7 +126,11 @@ def _used_from_outside(names: set[str], own_now: set[str]) -> set[str]:
         if holder in own_now or holder in ancestors:
             continue
         for value in list(getattr(module, "__dict__", {}).values()):
-            origin = modules.get(id(value)) or getattr(value, "__module__", None)
+            # By type alone: an attribute of an unknown object may be made when it is asked for.
+            kind = type(value)
+            origin = modules.get(id(value))
+            if origin is None:
+                origin = (value if issubclass(kind, type | FunctionType) else kind).__module__
             if isinstance(origin, str) and origin in names:
                 used.add(origin)
     return used

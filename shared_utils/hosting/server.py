@@ -7,6 +7,7 @@ stands in the files by then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +42,8 @@ def gunicorn_settings(
         ConfigError: ``WEB_CONCURRENCY`` is not a number of workers.
     """
     run = settings.project.instance / "run"
-    run.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # gunicorn says so itself, and serves without the socket
+        run.mkdir(parents=True, exist_ok=True)
     threads = settings.host.threads
     return {
         "wsgi_app": "dispatcher:create_app()",

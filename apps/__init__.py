@@ -1,0 +1,1 @@
+"""The siblings: one package for each app, none of which imports another."""

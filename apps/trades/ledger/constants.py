@@ -1,0 +1,14 @@
+"""What a trade may look like."""
+
+from __future__ import annotations
+
+SYMBOL_PATTERN = r"[A-Z][A-Z0-9.-]{0,11}"
+
+DECIMAL_PATTERN = r"[0-9]{1,12}(\.[0-9]{1,8})?"
+"""A plain decimal number: no sign, no exponent, ASCII digits."""
+
+PAGE_SIZE = 50
+"""Trades on a page where no config says so, as when the app is mounted under a second name."""
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that a statement waits for another process that is writing."""
