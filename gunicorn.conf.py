@@ -6,6 +6,7 @@ here anew, so that a reload serves it. Whatever is wrong with it or with the set
 start, but never a master that serves already: that keeps the last good ones.
 """
 
+import gc
 import importlib
 import logging
 import sys
@@ -29,6 +30,7 @@ def _reloaded() -> dict[str, Any]:
     """Load code and settings as they are now; go back to the last good ones where that fails."""
     importlib.invalidate_caches()
     last_good = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)}
+    gc.unfreeze()  # what was frozen for the forks before, and is old now
     try:
         return _loaded()
     except BaseException as error:

@@ -106,7 +106,7 @@ class Mounted:
         if app is None:
             return self._unavailable(environ)(environ, start_response)
         cookie = environ.get("HTTP_COOKIE")
-        if cookie is not None:
+        if cookie is not None and any(name in cookie for name in self._foreign_cookies):
             self._strip(environ, cookie)
         if self.mount.cookies == "shared":
             return app(environ, start_response)

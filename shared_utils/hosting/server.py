@@ -8,6 +8,7 @@ stands in the files by then.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -60,6 +61,8 @@ def gunicorn_settings(
         "forwarder_headers": "",
         # Not logconfig_dict, which would switch gunicorn's access log on.
         "on_starting": lambda arbiter: configure_logging(),
+        # Or the workers' garbage collectors would copy the pages that they share with the master.
+        "pre_fork": lambda arbiter, worker: gc.freeze(),
         "on_reload": lambda arbiter: configure_logging(),
     }
 

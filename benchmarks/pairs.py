@@ -1,0 +1,103 @@
+"""Interleaved measurements, and what they say.
+
+A noisy machine is slow or fast for seconds at a time. What is compared is therefore measured in
+turn, round by round, in an order that is reversed every round, and only figures of one round are
+set against each other. The median over all rounds counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+Figure = TypeVar("Figure")
+
+FEW = 9
+"""Below this number of pairs the spread is the whole range: deciles would say nothing."""
+
+
+def interleaved(
+    cases: Mapping[str, Callable[[int], Figure]], rounds: int, *, warm_up: bool = True
+) -> dict[str, list[Figure]]:
+    """Measure every case once a round: A B C, C B A, A B C ...
+
+    Args:
+        cases: what to measure, by name; each is called with the number of the round.
+        rounds: how often each is measured.
+        warm_up: begin with a round that does not count.
+    """
+    if warm_up:
+        for measure in cases.values():
+            measure(0)
+    figures: dict[str, list[Figure]] = {name: [] for name in cases}
+    for number in range(rounds):
+        for name in list(cases)[:: -1 if number % 2 else 1]:
+            figures[name].append(cases[name](number))
+    return figures
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Figures of two things, pair by pair.
+
+    Attributes:
+        what: the one that is judged; ``figures`` are its own, in the section's unit.
+        beside: the one it is held against, with ``others``.
+        by_difference: judged by how much more it is, not by how many times as much.
+        at_most: the target for the median; None where there is none.
+    """
+
+    what: str
+    figures: Sequence[float]
+    beside: str
+    others: Sequence[float]
+    by_difference: bool = False
+    at_most: float | None = None
+
+    @property
+    def results(self) -> list[float]:
+        """The ratio, or the difference, of each pair."""
+        pairs = zip(self.figures, self.others, strict=True)
+        if self.by_difference:
+            return [figure - other for figure, other in pairs]
+        return [figure / other for figure, other in pairs]
+
+    @property
+    def median(self) -> float:
+        """What is held against the target."""
+        return statistics.median(self.results)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The first and the ninth decile; lowest and highest of few pairs."""
+        results = self.results
+        if len(results) < FEW:
+            return min(results), max(results)
+        deciles = statistics.quantiles(results, n=10, method="inclusive")
+        return deciles[0], deciles[-1]
+
+    @property
+    def verdict(self) -> str:
+        """``met`` or ``MISSED``; empty where there is no target."""
+        if self.at_most is None:
+            return ""
+        return "met" if self.median <= self.at_most else "MISSED"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """What one section measured.
+
+    Attributes:
+        title: what the figures are.
+        unit: of every figure, and of differences.
+        notes: what was done, for who reads the table.
+        comparisons: the rows.
+    """
+
+    title: str
+    unit: str
+    notes: str
+    comparisons: Sequence[Comparison]
