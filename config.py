@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 
 from shared_utils.hosting import building, layers
 from shared_utils.hosting.edge import Edge
+from shared_utils.hosting.pages import live
 from shared_utils.hosting.settings import table
 from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
-from shared_utils.hosting.settings.table import Mount, Settings
+from shared_utils.hosting.settings.mounts import Mount, Project, Settings
 from shared_utils.links import mount_url
 from shared_utils.logging import ensure_logging
 
@@ -72,15 +73,11 @@ def configure_app(app: Flask, overrides: Mapping[str, Any] | None = None) -> Non
     config.lay(layers.OVERRIDES, overrides or {})
     layers.derive(config, site.mount, site.settings, root=site.root)
     building.apply(app, config, site)
-    app.add_url_rule("/-/live", "live", _live)
+    app.add_url_rule("/-/live", "rowhouse_live", live)
     app.context_processor(lambda: {"mount_url": mount_url})
     if site.alone:
         ensure_logging()
         app.wsgi_app = Edge(app.wsgi_app, name=site.mount.name)  # type: ignore[method-assign]
-
-
-def _live() -> Response:
-    return Response("live\n", mimetype="text/plain", headers={"Cache-Control": "no-store"})
 
 
 def _alone(app: Flask) -> building.Site:
@@ -96,11 +93,11 @@ def _alone(app: Flask) -> building.Site:
 
 def _project(
     path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None
-) -> table.Project:
+) -> Project:
     environ = os.environ if environ is None else environ
     given = path or environ.get("ROWHOUSE_CONFIG")
-    operator = Path(given).absolute() if given else ROOT / "rowhouse.toml"
-    return table.Project(root=ROOT, operator=operator, operator_given=bool(given))
+    operator = Path(given).resolve() if given else ROOT / "rowhouse.toml"
+    return Project(root=ROOT, operator=operator, operator_given=bool(given))
 
 
 def _defaults() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from shared_utils.hosting.proxy import CheckedProxyFix
 from shared_utils.hosting.row import Row
 from shared_utils.hosting.rules import RowMap
 from shared_utils.hosting.server import handed_over
-from shared_utils.hosting.settings.table import Settings
+from shared_utils.hosting.settings.mounts import Settings
 from shared_utils.logging import ensure_logging
 
 
@@ -35,6 +35,10 @@ class Host(Flask):
     """
 
     url_map_class = RowMap
+
+    def pause_building(self) -> None:
+        """Begin no build in this process, which will be forked."""
+        pages.row_of(self).builder.pause()
 
     def resume_building(self) -> None:
         """Go on building in a process that was forked from the one that made this host."""

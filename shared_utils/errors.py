@@ -31,11 +31,11 @@ def init_app(app: Flask, *, template: str | None = None) -> None:
         code = error.code or 500
         if code < 400:
             return error.get_response()  # a redirect that the router raised
-        kept = {
-            name: value
+        kept = [
+            (name, value)
             for name, value in error.get_headers()
             if name.lower() not in ("content-type", "content-length")
-        }
+        ]
         accept = request.headers.get("Accept")
         if template and prefers_html(accept):
             page = render_template(template, error=error, request_id=request_id.get())

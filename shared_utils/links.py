@@ -16,13 +16,15 @@ from shared_utils.sibling import Neighbour, sibling_of
 
 _SAFE = "/~!$&'()*+,;=:@"
 """What a path may hold as it is (RFC 3986, section 3.3)."""
+_ANCHOR = "%!#$&'()*+,/:;=?@"
+"""What Flask's ``url_for`` leaves as it is in an anchor."""
 
 
 class LinkError(LookupError):
     """A link leads nowhere: the app is there, but not the endpoint, or a value is missing."""
 
 
-def mount_url(name: str, endpoint: str | None = None, **values: Any) -> str | None:
+def mount_url(name: str, endpoint: str | None = None, /, **values: Any) -> str | None:
     """Return the URL of another app's page, right under every prefix and behind every proxy.
 
     Args:
@@ -40,7 +42,9 @@ def mount_url(name: str, endpoint: str | None = None, **values: Any) -> str | No
     """
     sibling = sibling_of(current_app)
     if name == sibling.name and not sibling.row:
-        return _built(current_app, "/", name, endpoint, values) if endpoint else f"{_outer()}/"
+        if endpoint is None:
+            return _front("/", **values)
+        return _built(current_app, "/", name, endpoint, values)
     neighbour = sibling.row.get(name)
     if neighbour is None or neighbour.mount.prefix is None:
         return None
@@ -61,9 +65,14 @@ def front_door(neighbour: Neighbour, **values: Any) -> str | None:
     """
     if neighbour.mount.prefix is None:
         return None
-    path = quote(_outer() + neighbour.mount.prefix.rstrip("/") + "/", safe=_SAFE)
-    anchor = f"#{quote(values['_anchor'])}" if values.get("_anchor") else ""
-    if values.get("_external") and has_request_context():
+    return _front(neighbour.mount.prefix, **values)
+
+
+def _front(prefix: str, **values: Any) -> str:
+    path = quote(_outer() + prefix.rstrip("/") + "/", safe=_SAFE)
+    anchor = f"#{quote(values['_anchor'], safe=_ANCHOR)}" if values.get("_anchor") else ""
+    external = values.get("_external", values.get("_scheme") is not None)
+    if external and has_request_context():
         scheme = values.get("_scheme") or request.scheme
         return f"{scheme}://{request.host}{path}{anchor}"
     return path + anchor
@@ -77,9 +86,9 @@ def _outer() -> str:
 
 
 def _built(app: Flask, prefix: str, name: str, endpoint: str, values: dict[str, Any]) -> str:
-    external = bool(values.pop("_external", False))
     anchor = values.pop("_anchor", None)
     scheme = values.pop("_scheme", None)
+    external = bool(values.pop("_external", scheme is not None))
     adapter = app.url_map.bind(
         request.host if has_request_context() else app.config["SERVER_NAME"] or "localhost",
         script_name=quote(_outer() + prefix, safe=_SAFE),
@@ -89,7 +98,7 @@ def _built(app: Flask, prefix: str, name: str, endpoint: str, values: dict[str, 
         url = adapter.build(endpoint, values, url_scheme=scheme, force_external=external)
     except BuildError as error:
         raise LinkError(_why(error, adapter, name)) from error
-    return f"{url}#{quote(anchor)}" if anchor else url
+    return f"{url}#{quote(anchor, safe=_ANCHOR)}" if anchor else url
 
 
 def _why(error: BuildError, adapter: MapAdapter, name: str) -> str:

@@ -12,6 +12,7 @@ import logging
 import logging.config
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any, Literal, TextIO
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
@@ -69,14 +70,27 @@ class JsonFormatter(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         elif record.stack_info:
             line["traceback"] = record.stack_info
-        return json.dumps({k: v for k, v in line.items() if v is not None}, default=str)
+        line = {key: value for key, value in line.items() if value is not None}
+        try:
+            return json.dumps(line, default=str, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            # What an app passes by `extra` may be no JSON; its line is written all the same.
+            return json.dumps({key: _plain(value) for key, value in line.items()})
 
 
-def configure_logging(stream: Literal["stdout", "stderr"] = "stdout") -> None:
-    """Send the lines of every logger to one stream, in one format."""
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int) else repr(value)
+
+
+def configure_logging(
+    stream: Literal["stdout", "stderr"] = "stdout", *, joined: Iterable[str] = ()
+) -> None:
+    """Send the lines of every logger to one stream, in one format.
+
+    Args:
+        joined: loggers that have handlers of their own, which are taken away.
+    """
     target: TextIO = getattr(sys, stream)
-    # gunicorn has set its levels by then, from its flags; only its handlers are taken away.
-    joined = {"handlers": [], "propagate": True}
     logging.config.dictConfig(
         {
             "version": 1,
@@ -92,7 +106,8 @@ def configure_logging(stream: Literal["stdout", "stderr"] = "stdout") -> None:
                 }
             },
             "root": {"level": "INFO", "handlers": ["stream"]},
-            "loggers": {"gunicorn.error": joined, "gunicorn.access": joined},
+            # Without a level: gunicorn has set its own by then, from its flags.
+            "loggers": {name: {"handlers": [], "propagate": True} for name in joined},
         }
     )
 

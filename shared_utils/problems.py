@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from markupsafe import escape
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
+from werkzeug.datastructures import Headers, MIMEAccept
+from werkzeug.http import HTTP_STATUS_CODES, parse_accept_header
 from werkzeug.wrappers import Response
 
 JSON_TYPE = "application/problem+json"
@@ -42,7 +42,7 @@ def prefers_html(accept: str | None) -> bool:
     """Say whether a client that sent this ``Accept`` would rather see a page than JSON."""
     wanted = parse_accept_header(accept, MIMEAccept)
     best = wanted.best_match(_OFFERED, default=JSON_TYPE)
-    return best is not None and best.endswith("html")
+    return best is not None and "html" in best
 
 
 def problem(
@@ -52,7 +52,7 @@ def problem(
     accept: str | None = None,
     app: str | None = None,
     request_id: str | None = None,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
     **members: Any,
 ) -> Response:
     """Return a response that says what went wrong.
@@ -66,7 +66,7 @@ def problem(
         headers: further response headers, such as ``Retry-After``.
         members: further members of the JSON object.
     """
-    title = http.HTTPStatus(status).phrase
+    title = HTTP_STATUS_CODES.get(status, "Error")
     if prefers_html(accept):
         small = " · ".join(filter(None, [f"{status}", app, request_id]))
         body = _PAGE.format(status=status, title=title, detail=escape(detail), small=escape(small))
@@ -76,7 +76,7 @@ def problem(
         content |= {"app": app, "request_id": request_id} | members
         body = json.dumps({key: value for key, value in content.items() if value is not None})
         content_type = JSON_TYPE
-    response = Response(body, status, headers, content_type=content_type)
+    response = Response(body, status, Headers(headers), content_type=content_type)
     response.vary.add("Accept")
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"

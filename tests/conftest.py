@@ -10,15 +10,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 import dispatcher
 from shared_utils.hosting.pages import row_of
-from shared_utils.hosting.settings import table
-from shared_utils.hosting.settings.table import Settings
+from shared_utils.hosting.settings import mounts, table
+from shared_utils.hosting.settings.mounts import Settings
 
 if TYPE_CHECKING:
     from flask import Flask
+
+# No test depends on how long something takes, and none writes into the repository.
+hypothesis.settings.register_profile("rowhouse", deadline=None, database=None)
+hypothesis.settings.load_profile("rowhouse")
 
 PATIENCE = 20.0
 """Seconds to wait for what comes within milliseconds: no test depends on this number."""
@@ -97,8 +102,8 @@ class ProjectFolder:
         return module
 
     @property
-    def project(self) -> table.Project:
-        return table.Project(root=self.root, operator=self.root / "rowhouse.toml")
+    def project(self) -> mounts.Project:
+        return mounts.Project(root=self.root, operator=self.root / "rowhouse.toml")
 
     def settings(self, **environ: str) -> Settings:
         return table.load(self.project, environ)

@@ -52,7 +52,9 @@ def config_command(name: str, as_json: bool) -> None:
     else:
         _print_table(entries)
     if mounted.flask_app is None:
-        click.secho(f"{name} is {mounted.state}: {mounted.failure}", fg="red", err=True)
+        click.secho(
+            f"{name} is {mounted.state}: {mounted.failure or 'not built yet'}", fg="red", err=True
+        )
         raise click.exceptions.Exit(1)
 
 

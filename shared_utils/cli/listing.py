@@ -20,13 +20,13 @@ _COLOURS = {"up": "green", "lazy": "cyan", "starting": "yellow", "down": "red"}
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @with_appcontext
 def list_command(as_json: bool) -> None:
-    """List the mounts. Exit status 1 where one is down."""
+    """List the mounts. Exit status 1 where one is down, or still not built."""
     mounts = [described(mounted) for mounted in row_of(current_app).mounts.values()]
     if as_json:
         click.echo(json.dumps(mounts, indent=2))
     else:
         _print_table(mounts)
-    if any(mount["state"] == "down" for mount in mounts):
+    if any(mount["state"] in ("down", "starting") for mount in mounts):
         raise click.exceptions.Exit(1)
 
 
@@ -43,7 +43,7 @@ def described(mounted: Mounted) -> dict[str, Any]:
         "contact": mount.contact,
         "load": mount.load,
         "required": mount.required,
-        "app": mount.target,
+        "app": mount.shown_target,
         "build_seconds": mounted.build_seconds and round(mounted.build_seconds, 3),
         "failure": mounted.failure or None,
     }

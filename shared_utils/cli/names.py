@@ -8,8 +8,7 @@ import keyword
 import sys
 from pathlib import Path
 
-from shared_utils.hosting.settings.schema import NAME
-from shared_utils.hosting.settings.table import RESERVED_NAMES
+from shared_utils.hosting.settings import names
 
 LONGEST = 40
 """Characters of a name: it is part of a URL, a cookie, a file and a variable."""
@@ -21,16 +20,17 @@ def name_fault(name: str, root: Path) -> str | None:
     Args:
         root: the project's folder.
     """
-    if not NAME.fullmatch(name):
+    if not names.NAME.fullmatch(name):
         return "names are lower-case letters, digits and _, with a letter first"
+    if names.fault(name):
+        return "the host keeps it for itself"
     if len(name) > LONGEST:
         return f"names have at most {LONGEST} characters"
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         return "it is a word of the Python language"
-    if name in RESERVED_NAMES:
-        return "the host keeps it for itself"
-    if (root / "apps" / name).exists():
-        return f"there is an app of this name already: apps/{name}"
+    for folder in (f"apps/{name}", f"tests/apps/{name}"):
+        if (root / folder).exists():
+            return f"it is there already: {folder}"
     if (root / name).exists() or (root / f"{name}.py").exists():
         return "it is a name at the top of this project"
     if name in sys.stdlib_module_names:

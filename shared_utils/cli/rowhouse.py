@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask
@@ -28,7 +32,9 @@ class ProjectGroup(FlaskGroup):
     def __init__(self, *, root: Path, create_app: Callable[[], Flask]) -> None:
         def host(*_: object) -> Flask:
             try:
-                return create_app()
+                # What an app prints while it is built is not what a command reports.
+                with contextlib.redirect_stdout(sys.stderr):
+                    return create_app()
             except ConfigError as error:
                 click.echo(f"Error: {error}", err=True)
                 raise click.exceptions.Exit(1) from None
@@ -41,3 +47,20 @@ class ProjectGroup(FlaskGroup):
         self.root = root
         for command in (list_command, routes_command, config_command, new_command, serve_command):
             self.add_command(command)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return one of our commands or Flask's; no app is asked for some of its own."""
+        return click.Group.get_command(self, ctx, name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return their names, without making the host for it."""
+        return click.Group.list_commands(self, ctx)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Have the development server's reloader watch the settings too."""
+        files = [self.root / "rowhouse.toml", *self.root.glob("apps/*/app.toml")]
+        files += self.root.glob("instance/*.py")
+        if operator := os.environ.get("ROWHOUSE_CONFIG"):
+            files.append(Path(operator))
+        os.environ.setdefault("FLASK_RUN_EXTRA_FILES", os.pathsep.join(map(str, files)))
+        return super().make_context(*args, **options)

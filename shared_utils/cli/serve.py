@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 from dotenv import dotenv_values
@@ -25,11 +26,14 @@ def serve_command(context: click.Context, gunicorn_options: tuple[str, ...]) -> 
     rowhouse serve --bind 0.0.0.0:8000 --workers 4
     """
     root = project_root(context)
+    if operator := os.environ.get("ROWHOUSE_CONFIG"):
+        os.environ["ROWHOUSE_CONFIG"] = str(Path(operator).resolve())
     os.chdir(root)
     # What .flaskenv says is for the development server: its FLASK_DEBUG must not come along.
     for variable, value in dotenv_values(root / ".flaskenv").items():
         if os.environ.get(variable) == value:
             del os.environ[variable]
-    os.environ.pop("FLASK_RUN_FROM_CLI", None)
+    for variable in ("FLASK_RUN_FROM_CLI", "FLASK_RUN_EXTRA_FILES"):
+        os.environ.pop(variable, None)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *gunicorn_options])

@@ -1,31 +1,32 @@
 """Build the mounts of one process, each on its own, and try again those that are down.
 
-One thread, the builder, decides what is built when. Each build runs in a thread of its own, so
-that one which hangs is left to itself while the next begins:
+One thread, the builder, decides what is built when. Each build runs in a thread of its own
+(``attempt.py``), so that one which hangs is left to itself while the next begins:
 
     eager mounts, one after another  -> up
                                      -> down -> after 1 s, 2 s, 4 s ... 60 s again
     a lazy mount's first request     -> at once, beside whatever else is built
+
+Apps share the process: they may have broken anything, ``logging`` and ``time.sleep`` included. So
+the builder runs no code of theirs, writes no log line in its own thread, and outlives every error.
 """
 
 from __future__ import annotations
 
 import contextlib
-import contextvars
-import dataclasses
 import logging
 import os
-import sys
 import threading
-import time
+import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from shared_utils.hosting import interrupt, modules
+from shared_utils.hosting import modules
+from shared_utils.hosting.attempt import Attempt
 from shared_utils.hosting.mounted import Mounted
-from shared_utils.logging import app_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -36,31 +37,6 @@ FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
 OVERLAP = 1.0
 """Seconds that the next build waits for this one, once ``startup_wait`` is over."""
-
-
-class StartupTimeout(BaseException):
-    """Raised in a build that takes longer than its ``startup_timeout``."""
-
-
-@dataclasses.dataclass(kw_only=True, eq=False)
-class _Attempt:
-    """One build on its way.
-
-    Attributes:
-        began: when, by ``time.monotonic()``; ``began_at`` by the clock of the file system.
-        expired: it has taken longer than ``startup_timeout``, and its mount is down for it.
-        lock: held while it is interrupted, and while it finishes, so that no interrupt comes after.
-        finished: it will not run any more code of the app.
-    """
-
-    mounted: Mounted
-    began: float
-    began_at: float
-    loaded_before: frozenset[str]
-    thread: threading.Thread | None = None
-    expired: bool = False
-    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-    finished: bool = False
 
 
 class Builder:
@@ -100,10 +76,14 @@ class Builder:
             return
         with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="rowhouse-builder", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="rowhouse-builder", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def pause(self) -> None:
+        """Begin nothing more in this process: it will be forked, and its children build on."""
+        with self._changed:
+            self._paused = True
 
     def wait(self) -> None:
         """Wait until every eager mount was tried once, but no longer than ``startup_wait``."""
@@ -126,32 +106,50 @@ class Builder:
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._first_round = threading.Event()
-        self._running: list[_Attempt] = []
+        self._running: list[Attempt] = []
+        self._left_behind: list[Attempt] = []
         self._thread = None
-        self._serving_by = time.monotonic() + self._startup_wait
+        self._paused = False
+        self._serving_by = monotonic() + self._startup_wait
 
     def _reset_in_child(self) -> None:
         """Forget the threads that a fork has left behind; what they were building is due again."""
-        unfinished = [attempt.mounted for attempt in self._running]
-        if unfinished:
-            modules.forget_unfinished_imports()
+        modules.forget_unfinished_imports()
         self._reset()
-        for mounted in unfinished:
-            self._due[mounted] = time.monotonic()
+        for mounted in self._mounts:
+            mounted.reset_after_fork()
+            if not mounted.is_built and mounted.state != "lazy" and mounted not in self._eager:
+                self._due.setdefault(mounted, monotonic())
 
     # The builder's own thread.
 
     def _run(self) -> None:
         with self._changed:
             while True:
-                now = time.monotonic()
-                for attempt in list(self._running):
-                    self._watch(attempt, now)
-                if not any(now < self._in_the_way_until(attempt) for attempt in self._running):
-                    self._launch_next(now)
-                if not self._eager and not any(self._is_first(a) for a in self._running):
-                    self._first_round.set()
-                self._changed.wait(self._pause(time.monotonic()))
+                try:
+                    until = self._turn(monotonic())
+                except BaseException:
+                    until = monotonic() + 1.0
+                    _say("the builder stumbled, and goes on:\n%s", traceback.format_exc())
+                self._changed.wait(None if until is None else max(0.0, until - monotonic()))
+
+    def _turn(self, now: float) -> float | None:
+        """Do what is to be done by now; return when there is more, or None where news will tell."""
+        for attempt in list(self._running):
+            self._watch(attempt, now)
+        for attempt in list(self._left_behind):
+            if attempt.interrupt() is None:
+                self._left_behind.remove(attempt)
+        in_the_way = [self._gives_way(attempt) for attempt in self._running]
+        if not self._paused and all(moment <= now for moment in in_the_way):
+            self._launch_next(now)
+        if not self._eager and not any(self._is_first(attempt) for attempt in self._running):
+            self._first_round.set()
+        coming = [*self._due.values(), *(self._gives_way(attempt) for attempt in self._running)]
+        for attempt in [*self._running, *self._left_behind]:
+            late = now - attempt.limit
+            coming.append(attempt.limit if late < 0 else now + (0.1 if late < 10 else 1.0))
+        return min((moment for moment in coming if moment > now), default=None)
 
     def _launch_next(self, now: float) -> None:
         if self._eager:
@@ -163,136 +161,122 @@ class Builder:
                 self._launch(mounted)
                 return
 
-    def _in_the_way_until(self, attempt: _Attempt) -> float:
+    def _gives_way(self, attempt: Attempt) -> float:
         """Return the moment until which the next build waits for this one."""
-        limit = attempt.began + attempt.mounted.mount.limits.startup_timeout
-        return min(max(self._serving_by, attempt.began + OVERLAP), limit)
+        return min(max(self._serving_by, attempt.began + OVERLAP), attempt.limit)
 
-    def _is_first(self, attempt: _Attempt) -> bool:
-        return attempt.mounted not in self._failures and attempt.mounted.mount.load == "eager"
-
-    def _pause(self, now: float) -> float | None:
-        """Return seconds until there is something to do; None where only news can bring it."""
-        moments = list(self._due.values())
-        for attempt in self._running:
-            moments.append(self._in_the_way_until(attempt))
-            limit = attempt.began + attempt.mounted.mount.limits.startup_timeout
-            late = now - limit
-            moments.append(limit if late < 0 else now + (0.1 if late < 10 else 1.0))
-        coming = [moment for moment in moments if moment > now]
-        return min(coming) - now if coming else None
+    def _is_first(self, attempt: Attempt) -> bool:
+        mounted = attempt.mounted
+        return mounted not in self._failures and mounted.mount.load == "eager"
 
     def _may_try(self, mounted: Mounted) -> bool:
         """Say whether a mount may be built again; while an older build of it hangs, it may not.
 
         A build that is blocked in C cannot be ended. Once its source has been mended it is left
-        behind, or the mount would stay down until the process ends.
+        behind, or the mount would stay down until the process ends; but only one at a time, or a
+        build that hangs and writes into its own source would leave ever more.
         """
-        for attempt in [a for a in self._running if a.mounted is mounted]:
-            if not modules.source_changed_since(mounted.mount.package, attempt.began_at):
+        for attempt in [attempt for attempt in self._running if attempt.mounted is mounted]:
+            left = any(older.mounted is mounted for older in self._left_behind)
+            if left or not modules.source_changed_since(mounted.mount.package, attempt.began_at):
                 self._failed(mounted, mounted.failure)
                 return False
             self._running.remove(attempt)
-            modules.drop(mounted.mount.package, attempt.loaded_before)
-            modules.abandon_imports(mounted.mount.package)
+            self._left_behind.append(attempt)
+            self._drop_modules(attempt)
         return True
 
-    def _watch(self, attempt: _Attempt, now: float) -> None:
+    def _watch(self, attempt: Attempt, now: float) -> None:
         """End an attempt that takes too long, as far as it can be ended."""
-        mount = attempt.mounted.mount
-        limit = mount.limits.startup_timeout
-        if now < attempt.began + limit or attempt.thread is None or attempt.thread.ident is None:
-            return
-        with attempt.lock:
-            if attempt.finished:
-                return
+        if not attempt.is_alive:  # an app's profiling hook can end a thread before it reports
+            self._running.remove(attempt)
             if not attempt.expired:
-                attempt.expired = True
-                failure = f"its start takes longer than {limit:g} s"
-                self._failed(attempt.mounted, failure)
-                self._log(attempt.mounted, failure, stack=interrupt.stack_of(attempt.thread.ident))
-            interrupt.interrupt(attempt.thread.ident, StartupTimeout)
+                self._failed(attempt.mounted, "its build ended without a result")
+            return
+        if now < attempt.limit:
+            return
+        stack = attempt.interrupt()
+        if stack is not None and not attempt.expired:
+            attempt.expired = True
+            limit = attempt.mounted.mount.limits.startup_timeout
+            failure = f"its start takes longer than {limit:g} s"
+            self._failed(attempt.mounted, failure)
+            _log_down(attempt.mounted, failure, f"Traceback (most recent call last):\n{stack}")
 
-    # One attempt's thread.
+    def _drop_modules(self, attempt: Attempt) -> None:
+        """Take out what a failed build has loaded, unless another mount is of that package too."""
+        package = attempt.mounted.mount.package
+        beside = [mounted for mounted in self._mounts if mounted.is_built]
+        beside += [other.mounted for other in self._running]
+        if any(m is not attempt.mounted and m.mount.package == package for m in beside):
+            return
+        # What drop() looks at is the apps' own: any of it may raise.
+        with contextlib.suppress(Exception):
+            modules.drop(package, attempt.loaded_before)
+        if attempt in self._left_behind:
+            modules.abandon_imports(package)
+
+    # What an attempt reports, in its own thread.
 
     def _launch(self, mounted: Mounted) -> None:
         mounted.starting()
-        attempt = _Attempt(
-            mounted=mounted,
-            began=time.monotonic(),
-            began_at=time.time(),
-            loaded_before=frozenset(sys.modules),
-        )
-        attempt.thread = threading.Thread(
-            # A context of its own: what asked for the build may be a request.
-            target=contextvars.Context().run,
-            args=[self._attempt, attempt],
-            name=f"rowhouse-build-{mounted.mount.name}",
-            daemon=True,
-        )
-        self._running.append(attempt)
-        attempt.thread.start()
 
-    def _attempt(self, attempt: _Attempt) -> None:
-        mounted = attempt.mounted
-        app_name.set(mounted.mount.name)
-        app: WSGIApplication | None = None
-        error: BaseException | None = None
-        try:
+        def work() -> WSGIApplication:
             if mounted in self._failures:
                 self._renew(mounted)
-            app = self._build(mounted)
-        # A factory may raise anything, SystemExit included: none of it may reach a neighbour.
-        except BaseException as raised:
-            error = raised
-        with attempt.lock:
-            attempt.finished = True
-            interrupt.clear(threading.get_ident())
-        self._finish(attempt, app, error)
+            return self._build(mounted)
 
-    def _finish(
-        self, attempt: _Attempt, app: WSGIApplication | None, error: BaseException | None
-    ) -> None:
+        attempt = Attempt(mounted, work=work, report=self._record)
+        self._running.append(attempt)
+        try:
+            attempt.start()
+        except RuntimeError as error:
+            self._running.remove(attempt)
+            self._failed(mounted, f"its build cannot start: {error}")
+
+    def _record(self, attempt: Attempt) -> None:
         mounted = attempt.mounted
         with self._changed:
             if attempt not in self._running:
                 return  # left behind: a later attempt speaks for the mount
-            if error is not None:
-                modules.drop(mounted.mount.package, attempt.loaded_before)
+            if attempt.app is None:
+                self._drop_modules(attempt)
             self._running.remove(attempt)
-            if app is not None:
+            if attempt.app is not None:
                 self._due.pop(mounted, None)
                 self._failures.pop(mounted, None)
-                mounted.up(app, time.monotonic() - attempt.began)
+                mounted.up(attempt.app, attempt.seconds)
             elif not attempt.expired:
-                self._failed(mounted, f"{type(error).__name__}: {error}")
+                self._failed(mounted, attempt.failure)
             self._changed.notify_all()
-        if error is not None and not attempt.expired:
-            self._log(mounted, mounted.failure, exc_info=error)
-        with contextlib.suppress(RuntimeError):
+        if attempt.app is None and not attempt.expired:
+            _log_down(mounted, attempt.failure, attempt.traceback)
+        with contextlib.suppress(Exception):
             self._announce(mounted)
-
-    def _log(
-        self,
-        mounted: Mounted,
-        failure: str,
-        *,
-        exc_info: BaseException | None = None,
-        stack: str = "",
-    ) -> None:
-        mount = mounted.mount
-        logger.error(
-            "%s is down: %s%s",
-            mount.name,
-            failure,
-            f"\nTraceback (most recent call last):\n{stack}" if stack else "",
-            exc_info=exc_info,
-            extra={"app": mount.name, "owner": mount.owner, "contact": mount.contact},
-        )
 
     def _failed(self, mounted: Mounted, failure: str) -> None:
         failures = self._failures.get(mounted, 0)
         self._failures[mounted] = failures + 1
-        retry_at = time.monotonic() + min(FIRST_RETRY * 2**failures, LAST_RETRY)
+        retry_at = monotonic() + min(FIRST_RETRY * 2 ** min(failures, 16), LAST_RETRY)
         self._due[mounted] = retry_at
         mounted.down(failure, retry_at)
+
+
+def _log_down(mounted: Mounted, failure: str, told: str) -> None:
+    mount = mounted.mount
+    extra = {"app": mount.name, "owner": mount.owner, "contact": mount.contact}
+    _say("%s is down: %s\n%s", mount.name, failure, told, extra=extra)
+
+
+def _say(message: str, *values: str, extra: dict[str, str] | None = None) -> None:
+    """Log an error in a thread of its own.
+
+    A handler may hang, or raise; a build that hangs inside of ``logging`` holds its lock.
+    """
+
+    def write() -> None:
+        with contextlib.suppress(Exception):
+            logger.error(message, *values, extra=extra)
+
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(target=write, name="rowhouse-log", daemon=True).start()

@@ -16,7 +16,7 @@ from shared_utils.hosting import modules
 from shared_utils.hosting.layers import Layered, derive, layered
 from shared_utils.hosting.sessions import be_frugal
 from shared_utils.hosting.settings.mistakes import ConfigError
-from shared_utils.hosting.settings.table import Mount, Settings
+from shared_utils.hosting.settings.mounts import Mount, Settings
 from shared_utils.sibling import EXTENSION, Neighbour, Sibling
 
 if TYPE_CHECKING:
@@ -64,8 +64,15 @@ def build(site: Site) -> WSGIApplication:
     modules.own(mount.package)
     with _entered(site):
         app = _imported(mount)
-        if isinstance(app, Flask) and EXTENSION not in app.extensions:
-            adopt(app, site)
+        if isinstance(app, Flask):
+            known = app.extensions.get(EXTENSION)
+            if known is None:
+                adopt(app, site)
+            elif known.name != mount.name:
+                raise BuildError(
+                    f"{mount.shown_target} is one object, and {known.name} has it already; "
+                    'mount a factory, as "module:factory()"'
+                )
     return app
 
 
@@ -76,7 +83,9 @@ def adopt(app: Flask, site: Site) -> None:
     """
     config = layered(site.mount, dataclasses.replace(site.settings, defaults={}))
     ours = {key: value for key, value in app.config.items() if _was_set(app, key, value)}
-    config.lay_default("the app itself", ours)
+    for key in [key for key in ours if key not in config.values]:
+        # The very objects of the app: they may be such as cannot be copied.
+        config.values[key], config.origins[key] = ours[key], "the app itself"
     derive(config, site.mount, site.settings, root=site.root)
     apply(app, config, site)
 
@@ -108,7 +117,8 @@ def _imported(mount: Mount) -> WSGIApplication:
         return cast("WSGIApplication", import_app(mount.target))
     except AppImportError as error:
         if isinstance(error.__context__, AttributeError | TypeError):
-            raise BuildError(f"{mount.target}: {error}") from None
+            raise BuildError(f"{mount.shown_target}: {error}") from None
         raise BuildError(
-            f"{mount.target} gave no WSGI application ({error}); have it return the Flask object"
+            f"{mount.shown_target} gave no WSGI application ({error}); "
+            "have it return the Flask object"
         ) from None

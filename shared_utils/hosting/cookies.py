@@ -7,6 +7,9 @@ and let one overwrite another's of the same name (RFC 6265, section 5.4).
 from __future__ import annotations
 
 from collections.abc import Collection
+from urllib.parse import quote, unquote_to_bytes
+
+_SAFE = "/~!$&'()*+,:=@"
 
 Headers = list[tuple[str, str]]
 
@@ -19,8 +22,9 @@ def scoped(headers: Headers, script_name: str, prefix: str) -> Headers:
     and gets it. All others stay, and so do ``__Host-`` cookies, whose path has to be ``/``.
 
     Args:
-        script_name: the script name of this request, a proxy's prefix included.
-        prefix: the mount's own script name, without a proxy's.
+        script_name: the script name of this request, a proxy's prefix included, as
+            :func:`as_path` gives it.
+        prefix: the mount's own script name, without a proxy's, in the same way.
     """
     return [
         (name, _scoped_cookie(value, script_name, prefix))
@@ -30,10 +34,15 @@ def scoped(headers: Headers, script_name: str, prefix: str) -> Headers:
     ]
 
 
-def without(cookies: str, names: Collection[str]) -> str:
-    """Return a ``Cookie`` header without the cookies of these names."""
-    kept = [pair for pair in cookies.split(";") if pair.partition("=")[0].strip() not in names]
-    return ";".join(kept).strip()
+def as_path(script_name: str) -> str:
+    """Return a script name of a WSGI environ as a cookie's path spells it: percent-encoded."""
+    return quote(script_name.encode("latin-1"), safe=_SAFE)
+
+
+def without(cookies: str, names: Collection[str], *, keep: str = "") -> str:
+    """Return a ``Cookie`` header without the cookies of these names, but with ``keep``."""
+    pairs = ((pair.partition("=")[0].strip(), pair) for pair in cookies.split(";"))
+    return ";".join(pair for name, pair in pairs if name == keep or name not in names).strip()
 
 
 def _scoped_cookie(cookie: str, script_name: str, prefix: str) -> str:
@@ -50,10 +59,11 @@ def _scoped_cookie(cookie: str, script_name: str, prefix: str) -> str:
             kept.append(attribute)
     if not path.startswith("/") or path == "/":
         path = script_name or "/"
-    elif not _is_inside(path, script_name) and _is_inside(path, prefix):
-        path = script_name.removesuffix(prefix) + path
     else:
-        return cookie
+        plain = quote(unquote_to_bytes(path.encode("latin-1")), safe=_SAFE)
+        if _is_inside(plain, script_name) or not _is_inside(plain, prefix):
+            return cookie
+        path = script_name.removesuffix(prefix) + plain
     return ";".join([pair, *kept, f" Path={path}"])
 
 

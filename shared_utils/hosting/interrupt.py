@@ -10,13 +10,15 @@ from __future__ import annotations
 import ctypes
 import sys
 import sysconfig
-import time
 import traceback
 from pathlib import Path
+from time import perf_counter, sleep  # now: an app may replace them later
 from types import FrameType
 
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-_HOST = str(Path(__file__).parents[1])
+_HOST = f"{Path(__file__).parents[1]}/"
+_TURN = 0.005
+"""Seconds of a turn on the GIL while a thread is interrupted: Python's own default."""
 _STANDARD = tuple(
     f"{sysconfig.get_path(key)}/" for key in ("stdlib", "platstdlib") if sysconfig.get_path(key)
 )
@@ -32,15 +34,20 @@ def interrupt(thread_id: int, exception: type[BaseException]) -> bool:
     # Look and raise within one turn on the GIL, or the thread could move on in between. A turn
     # that has just begun lasts for a switch interval at least; only the operating system can
     # make it run out here, and then it is too late to raise.
-    time.sleep(0)
-    began = time.perf_counter()
-    frame = sys._current_frames().get(thread_id)
-    if frame is None or not _is_safe(frame):
-        return False
-    thread, raised = ctypes.c_ulong(thread_id), ctypes.py_object(exception)
-    if time.perf_counter() - began > sys.getswitchinterval() / 4:
-        return False
-    return bool(_raise_in(thread, raised) == 1)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(max(interval, _TURN))
+    try:
+        sleep(0)
+        began = perf_counter()
+        frame = sys._current_frames().get(thread_id)
+        if frame is None or not _is_safe(frame):
+            return False
+        thread, raised = ctypes.c_ulong(thread_id), ctypes.py_object(exception)
+        if perf_counter() - began > _TURN / 4:
+            return False
+        return bool(_raise_in(thread, raised) == 1)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def clear(thread_id: int) -> None:

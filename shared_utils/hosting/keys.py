@@ -68,9 +68,14 @@ def _kept(path: Path) -> list[str]:
     try:
         if not path.exists():
             _write_new(path)
-        keys = path.read_text(encoding="ascii").split()
-    except (OSError, UnicodeError) as error:
-        fault = getattr(error, "strerror", None) or "not plain text"
+        lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
+        keys = [line for line in lines if line]
+    except UnicodeError:
+        write = "delete it, or write a key of plain ASCII into it"
+        mistake = Mistake(file=str(path), found="is not plain text", write=write)
+        raise ConfigError([mistake]) from None
+    except OSError as error:
+        fault = error.strerror or type(error).__name__
         raise ConfigError(
             [
                 Mistake(

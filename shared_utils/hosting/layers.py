@@ -13,12 +13,14 @@ from typing import Any
 from shared_utils.hosting import keys
 from shared_utils.hosting.settings import instance
 from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
-from shared_utils.hosting.settings.table import Mount, Settings
+from shared_utils.hosting.settings.mounts import Mount, Settings
+from shared_utils.hosting.settings.secrets import is_secret
 
 DERIVED = "derived"
 OVERRIDES = "overrides"
 
-_STAYS_TEXT = re.compile(r"(?:SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|KEY|CREDENTIALS)$")
+_LISTS = re.compile(r"(?:_FALLBACKS|KEYS|TOKENS)$")
+"""Secrets of which there are several: their variable is a list in JSON."""
 
 
 @dataclasses.dataclass
@@ -65,11 +67,11 @@ class Layered:
 
 def _copied(value: Any) -> Any:
     """Return ``value`` with tables of its own: a higher layer may write into them."""
-    return copy.deepcopy(value) if isinstance(value, dict | list) else value
+    return copy.deepcopy(value) if isinstance(value, dict | list | set | tuple) else value
 
 
 def _loaded(key: str, text: str) -> Any:
-    if _STAYS_TEXT.search(key):
+    if is_secret(key) and not _LISTS.search(key):
         return text
     try:
         return json.loads(text)
@@ -129,12 +131,23 @@ def derive(config: Layered, mount: Mount, settings: Settings, *, root: str) -> N
 
 
 def _check_keys(config: Layered, mount: Mount) -> None:
-    """Refuse a key that could sign nothing: Flask would fail on the first session only."""
+    """Refuse keys that could sign nothing: Flask would fail on the first session only."""
+    if isinstance(config.values.get("SECRET_KEY_FALLBACKS"), str | bytes):
+        raise ConfigError(
+            [
+                Mistake(
+                    file=config.origins.get("SECRET_KEY_FALLBACKS", mount.shown_target),
+                    key="SECRET_KEY_FALLBACKS",
+                    found="is one text, each letter of which would be a key",
+                    write='write a list: ["the old key"]',
+                )
+            ]
+        )
     if not config.values["SECRET_KEY"]:
         raise ConfigError(
             [
                 Mistake(
-                    file=config.origins.get("SECRET_KEY", mount.target),
+                    file=config.origins.get("SECRET_KEY", mount.shown_target),
                     key="SECRET_KEY",
                     found="is empty",
                     write=f"leave it out: {mount.name} gets a key of its own",

@@ -8,13 +8,16 @@ self; :func:`own` makes it trust only bytecode that is younger than the last cha
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any, cast
 
 
 class _CautiousLoader(importlib.machinery.SourceFileLoader):
@@ -71,7 +74,11 @@ def drop(package: str, loaded_before: Iterable[str]) -> None:
     fresh = own_now.difference(loaded_before)
     used = _used_from_outside(fresh, own_now)
     for name in sorted(fresh - used):
-        module = sys.modules.pop(name)
+        module = sys.modules.pop(name, None)
+        spec = getattr(module, "__spec__", None)
+        if spec is not None and getattr(spec, "_initializing", False):
+            # Its thread is left behind, and on its way out takes this name out of sys.modules.
+            spec.name = f"{name} (left behind)"
         parent = sys.modules.get(name.rpartition(".")[0])
         attribute = name.rpartition(".")[2]
         # `from package import module` looks here before it imports.
@@ -94,10 +101,16 @@ def forget_unfinished_imports() -> None:
     That thread does not exist here: the modules it was importing stay half made, and the locks on
     them stay held.
     """
+    locks, this_thread = _import_locks(), threading.get_ident()
+    ours = {
+        name for name, lock in list(locks.items()) if getattr(lock(), "owner", None) == this_thread
+    }
     for name, module in list(sys.modules.items()):
-        if getattr(getattr(module, "__spec__", None), "_initializing", False):
-            del sys.modules[name]
-    _import_locks().clear()
+        spec = _namespace(module).get("__spec__")
+        if name not in ours and getattr(spec, "_initializing", False):
+            sys.modules.pop(name, None)
+    for name in set(locks) - ours:
+        locks.pop(name, None)
 
 
 def abandon_imports(package: str) -> None:
@@ -107,7 +120,7 @@ def abandon_imports(package: str) -> None:
         locks.pop(name, None)
 
 
-def _import_locks() -> dict[str, object]:
+def _import_locks() -> dict[str, Callable[[], object]]:
     """Return the import system's locks by module: its own affair, and only there to be cleared."""
     locks = getattr(importlib._bootstrap, "_module_locks", None)
     return locks if isinstance(locks, dict) else {}
@@ -125,15 +138,24 @@ def _used_from_outside(names: set[str], own_now: set[str]) -> set[str]:
     for holder, module in list(sys.modules.items()):
         if holder in own_now or holder in ancestors:
             continue
-        for value in list(getattr(module, "__dict__", {}).values()):
+        for value in list(_namespace(module).values()):
             # By type alone: an attribute of an unknown object may be made when it is asked for.
             kind = type(value)
             origin = modules.get(id(value))
             if origin is None:
-                origin = (value if issubclass(kind, type | FunctionType) else kind).__module__
+                named = value if issubclass(kind, type | FunctionType) else kind
+                with contextlib.suppress(Exception):  # a metaclass of its own may object
+                    origin = named.__module__
             if isinstance(origin, str) and origin in names:
                 used.add(origin)
     return used
+
+
+def _namespace(module: object) -> dict[str, Any]:
+    """Return what a module holds, past properties that would import a lazy one."""
+    if not issubclass(type(module), ModuleType):
+        return {}
+    return cast("dict[str, Any]", vars(ModuleType)["__dict__"].__get__(module))
 
 
 def _sources(package: str) -> Iterable[Path]:
@@ -142,12 +164,15 @@ def _sources(package: str) -> Iterable[Path]:
     if parents:
         parent = sys.modules.get(".".join(parents))
         places = getattr(parent, "__path__", [])
-    for place in places:
+    for place in [place for place in places if isinstance(place, str)]:
         folder = Path(place or ".") / last
-        if folder.is_dir():
-            return [*folder.rglob("*.py"), *folder.glob("app.toml")]
-        if folder.with_suffix(".py").is_file():
-            return [folder.with_suffix(".py")]
+        try:
+            if folder.is_dir():
+                return [*folder.rglob("*.py"), *folder.glob("app.toml")]
+            if folder.with_suffix(".py").is_file():
+                return [folder.with_suffix(".py")]
+        except OSError:  # taken away while it is being listed
+            return []
     return []
 
 

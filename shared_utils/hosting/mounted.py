@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
 from shared_utils.hosting import cookies
 from shared_utils.hosting.settings import prefixes
-from shared_utils.hosting.settings.table import Mount
+from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.logging import app_name, request_id
 from shared_utils.problems import problem
 
@@ -35,7 +35,7 @@ class Mounted:
         self._settled = threading.Event()
         self._has_begun = False
         self._retry_at = 0.0
-        self._foreign_cookies: frozenset[str] = frozenset()
+        self._sessions: Collection[str] = ()
         self.build_seconds: float | None = None
         self.failure = ""
         self.place(mount)
@@ -43,7 +43,7 @@ class Mounted:
     def place(self, mount: Mount) -> None:
         """Take on these settings."""
         self.mount = mount
-        self._script_name = prefixes.script_name(mount.prefix or "/")
+        self._cookie_path = cookies.as_path(prefixes.script_name(mount.prefix or "/"))
 
     # What the builder says of it.
 
@@ -62,9 +62,15 @@ class Mounted:
         """Say that its first build has begun."""
         self._has_begun = True
 
-    def refuse_cookies(self, names: frozenset[str]) -> None:
-        """Do not pass in cookies of these names: they are its neighbours' sessions."""
-        self._foreign_cookies = names
+    def reset_after_fork(self) -> None:
+        """Take new locks: a thread that does not exist here may have held the old ones."""
+        settled, self._settled = self._settled, threading.Event()
+        if settled.is_set():
+            self._settled.set()
+
+    def keep_out(self, sessions: Collection[str]) -> None:
+        """Do not pass in cookies of these names but its own: they are its neighbours' sessions."""
+        self._sessions = sessions
 
     # What its neighbours see of it.
 
@@ -85,13 +91,15 @@ class Mounted:
     @property
     def flask_app(self) -> Flask | None:
         """The built Flask app; None while it is not built, or where it is of another kind."""
-        return self._app if isinstance(self._app, Flask) else None
+        return self._app if issubclass(type(self._app), Flask) else None  # type: ignore[return-value]
 
     @property
     def session_cookie(self) -> str:
         """Name of its session cookie, as far as that is known before it is built."""
         app = self.flask_app
-        return app.config["SESSION_COOKIE_NAME"] if app else f"{self.mount.name}_session"
+        # The app's team may have set anything, or emptied its config.
+        name = app.config.get("SESSION_COOKIE_NAME") if app else None
+        return name if isinstance(name, str) and name else f"{self.mount.name}_session"
 
     def wait(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds for a build that has begun; say whether it has ended."""
@@ -106,7 +114,7 @@ class Mounted:
         if app is None:
             return self._unavailable(environ)(environ, start_response)
         cookie = environ.get("HTTP_COOKIE")
-        if cookie is not None and any(name in cookie for name in self._foreign_cookies):
+        if cookie is not None and self._sessions:
             self._strip(environ, cookie)
         if self.mount.cookies == "shared":
             return app(environ, start_response)
@@ -115,14 +123,15 @@ class Mounted:
         def start(status: str, headers: cookies.Headers, exc_info: Any = None) -> Any:
             for name, _ in headers:
                 if name.lower() == "set-cookie":
-                    headers = cookies.scoped(headers, script_name, self._script_name)
+                    path = cookies.as_path(script_name)
+                    headers = cookies.scoped(headers, path, self._cookie_path)
                     break
             return start_response(status, headers, exc_info)
 
         return app(environ, start)
 
     def _strip(self, environ: WSGIEnvironment, cookie: str) -> None:
-        kept = cookies.without(cookie, self._foreign_cookies)
+        kept = cookies.without(cookie, self._sessions, keep=self.session_cookie)
         if kept:
             environ["HTTP_COOKIE"] = kept
         else:

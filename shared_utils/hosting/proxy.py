@@ -33,15 +33,19 @@ class CheckedProxyFix:
     """
 
     def __init__(self, app: WSGIApplication, trusted: int) -> None:
+        self._trusted = trusted
         self._fix = ProxyFix(app, x_for=trusted, x_proto=trusted, x_host=trusted, x_prefix=trusted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on as the proxy has seen it."""
         header = environ.get(_HEADER)
         if header is not None:
-            given = [value.removesuffix("/") for value in parse_list_header(header)]
-            if all(value == "" or is_prefix(value) for value in given):
-                environ[_HEADER] = ",".join(given)
+            given = parse_list_header(header)
+            # Only what a trusted proxy said counts; a client may have written what is before.
+            believed = given[-self._trusted] if len(given) >= self._trusted else ""
+            believed = believed.removesuffix("/")
+            if believed == "" or is_prefix(believed):
+                environ[_HEADER] = ",".join([believed] * self._trusted)
             else:
                 del environ[_HEADER]
                 logger.warning("dropped X-Forwarded-Prefix %r: not a plain path", header[:200])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
+import time
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -14,10 +17,15 @@ from shared_utils.hosting.dispatching import BoundedDispatcher
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mistakes import Mistake
-from shared_utils.hosting.settings.table import Mount, Settings, reread
+from shared_utils.hosting.settings.mounts import Mount, Settings
+from shared_utils.hosting.settings.table import reread
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+STEADY = 0.05
+"""Seconds that a manifest has to stay as it is to be believed."""
 
 
 class Row:
@@ -39,6 +47,8 @@ class Row:
         self.settings = settings
         self._pages = pages
         self._placing = threading.Lock()
+        forked = weakref.WeakMethod(self._reset_in_child)
+        os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
         self.builder: Builder
         self.mounts: Mapping[str, Mounted] = {
             mount.name: Mounted(mount, wake=lambda mounted: self.builder.wake(mounted))
@@ -57,11 +67,14 @@ class Row:
     @property
     def is_ready(self) -> bool:
         """Whether every required mount can be served."""
+        required = [mounted for mounted in self.mounts.values() if mounted.mount.required]
         return all(
-            mounted.state in ("up", "lazy")
-            for mounted in self.mounts.values()
-            if mounted.mount.required
+            mounted.is_built or (mounted.mount.load == "lazy" and mounted.state != "down")
+            for mounted in required
         )
+
+    def _reset_in_child(self) -> None:
+        self._placing = threading.Lock()
 
     def _build(self, mounted: Mounted) -> WSGIApplication:
         return building.build(Site(mount=mounted.mount, settings=self.settings, row=self.mounts))
@@ -69,6 +82,12 @@ class Row:
     def _renew(self, mounted: Mounted) -> None:
         """Read the manifest of a mount that is down again: it may have been mended."""
         mount = reread(self.settings, mounted.mount.name)
+        while mount != mounted.mount:
+            # It has changed, and may be half written: until two looks at it agree.
+            time.sleep(STEADY)
+            earlier, mount = mount, reread(self.settings, mounted.mount.name)
+            if mount == earlier:
+                break
         if mount is None:
             return
         with self._placing:
@@ -99,9 +118,9 @@ class Row:
                 if mounted.mount.prefix is not None
             }
             self.dispatcher.remount(table | {prefixes.RESERVED: self._own_pages})
-            sessions = {mounted.session_cookie for mounted in self.mounts.values()}
+            sessions = frozenset(mounted.session_cookie for mounted in self.mounts.values())
             for mounted in self.mounts.values():
-                mounted.refuse_cookies(frozenset(sessions - {mounted.session_cookie}))
+                mounted.keep_out(sessions)
 
 
 def _held_back(mount: Mount, holder: Mount, prefix: str | None) -> Mount:

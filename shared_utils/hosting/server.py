@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
-from shared_utils.hosting.settings.table import Settings
+from shared_utils.hosting.settings.mounts import Settings
 from shared_utils.logging import configure_logging
+
+logger = logging.getLogger(__name__)
 
 GUNICORN_TIMEOUT = 30
 """Seconds without a heartbeat after which gunicorn kills a worker."""
@@ -37,11 +39,7 @@ def hand_over(settings: Settings) -> None:
 def gunicorn_settings(
     settings: Settings, environ: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return gunicorn's settings for a host with these settings.
-
-    Raises:
-        ConfigError: ``WEB_CONCURRENCY`` is not a number of workers.
-    """
+    """Return gunicorn's settings for a host with these settings."""
     run = settings.project.instance / "run"
     with contextlib.suppress(OSError):  # gunicorn says so itself, and serves without the socket
         run.mkdir(parents=True, exist_ok=True)
@@ -49,27 +47,43 @@ def gunicorn_settings(
     return {
         "wsgi_app": "dispatcher:create_app()",
         "worker_class": "gthread",
-        "workers": _workers(os.environ if environ is None else environ),
+        "workers": int((os.environ if environ is None else environ).get("WEB_CONCURRENCY") or 2),
         "threads": threads,
         # Connections kept alive between requests hold no thread, but count here.
         "worker_connections": max(1000, 2 * threads),
         # A worker does not beat while it waits for the first apps.
         "timeout": GUNICORN_TIMEOUT + int(settings.host.startup_wait),
         "control_socket": str(run / "gunicorn.ctl"),
-        # The prefix in front is X-Forwarded-Prefix's to say, where [host] trusted_proxies has one
-        # believed; a header SCRIPT_NAME would be taken from any client on this machine.
+        # What a proxy says is believed where [host] trusted_proxies says so, and nowhere else:
+        # gunicorn would take scheme and SCRIPT_NAME from any client on this machine.
         "forwarder_headers": "",
+        "secure_scheme_headers": {},
         # Not logconfig_dict, which would switch gunicorn's access log on.
-        "on_starting": lambda arbiter: configure_logging(),
-        # Or the workers' garbage collectors would copy the pages that they share with the master.
-        "pre_fork": lambda arbiter, worker: gc.freeze(),
-        "on_reload": lambda arbiter: configure_logging(),
+        "on_starting": join_logging,
+        "pre_fork": before_fork,
+        "on_reload": join_logging,
     }
 
 
-def _workers(environ: Mapping[str, str]) -> int:
-    given = environ.get("WEB_CONCURRENCY", "2")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
-    found, write = f"found {given!r}", "write a number of workers, such as 2"
-    raise ConfigError([Mistake(file="WEB_CONCURRENCY", found=found, write=write)])
+def before_fork(arbiter: Any, worker: Any) -> None:
+    """Make the master ready to be copied."""
+    # With preload_app the host is made in the master; from here on its workers build.
+    if pause := getattr(arbiter.app.callable, "pause_building", None):
+        pause()
+    # Or the workers' garbage collectors would copy the pages that they share with the master.
+    gc.freeze()
+
+
+def join_logging(arbiter: Any) -> None:
+    """Send gunicorn's lines where all others go, but those that its own flags send elsewhere."""
+    cfg = arbiter.cfg
+    if cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json:
+        return
+    joined = []
+    if cfg.errorlog == "-":
+        joined.append("gunicorn.error")
+    if cfg.accesslog in (None, "-"):
+        joined.append("gunicorn.access")
+    configure_logging(joined=joined)
+    if cfg.preload_app and arbiter.app.callable is not None and arbiter.WORKERS:
+        logger.warning("preload_app is on: a reload serves the old code; restart, or send USR2")

@@ -12,20 +12,25 @@ from flask import Config
 from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
 
 SHARED = "config.py"
+_OF_ONE_APP = {
+    "SECRET_KEY": "key",
+    "SECRET_KEY_FALLBACKS": "key",
+    "SESSION_COOKIE_NAME": "session cookie",
+}
 
 
 def shared(folder: Path, shown: Callable[[Path], str]) -> tuple[Mapping[str, Any], list[Mistake]]:
     """Return what ``instance/config.py`` says to all apps, and its mistakes."""
     path = folder / SHARED
     values, mistakes = _values(path, shown(path))
-    for key in ("SECRET_KEY", "SECRET_KEY_FALLBACKS"):
+    for key, what in _OF_ONE_APP.items():
         if key in values:
             mistakes.append(
                 Mistake(
                     file=shown(path),
                     key=key,
-                    found="it would give all apps one key",
-                    write="leave it out (each app gets a key of its own), or write it into "
+                    found=f"it would give all apps one {what}",
+                    write=f"leave it out (each app gets a {what} of its own), or write it into "
                     f"{shown(folder)}/NAME.py for one app",
                 )
             )

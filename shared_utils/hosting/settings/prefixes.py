@@ -18,19 +18,21 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f%?#\\;\"'<>{}|^`,]")
 def problem(prefix: str) -> tuple[str, str] | None:
     """Return what is wrong with ``prefix`` and what to write, or None where nothing is."""
     segments = prefix.split("/")[1:]
+    parts = [part for part in prefix.split("/") if part not in ("", ".", "..")]
+    plain = "/" + ("/".join(parts) if parts and parts[0] != "-" else "name")
     if not prefix.startswith("/"):
-        return "has no leading slash", f'write "/{prefix.strip("/")}"'
+        return "has no leading slash", f'write "{plain}"'
     if prefix == ROOT:
         return None
     if prefix.endswith("/"):
-        return "has a trailing slash", f'write "{prefix.rstrip("/") or "/name"}"'
+        return "has a trailing slash", f'write "{plain}"'
     if "" in segments or "." in segments or ".." in segments:
-        plain = "/".join(part for part in segments if part not in ("", ".", ".."))
-        return "has an empty or dotted segment", f'write "/{plain or "name"}"'
+        return "has an empty or dotted segment", f'write "{plain}"'
     if prefix == RESERVED or prefix.startswith(f"{RESERVED}/"):
         return "is under /-, which is the host's own", "write another first segment"
-    if found := _UNSAFE.search(prefix):
-        return f"has the character {found.group()!r}", "write plain, decoded path segments"
+    unsafe = [c for c in prefix if _UNSAFE.match(c) or not c.isprintable()]
+    if unsafe:
+        return f"has the character {unsafe[0]!r}", "write plain, decoded path segments"
     return None
 
 

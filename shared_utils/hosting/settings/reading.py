@@ -28,6 +28,14 @@ _WANTED = {
     "model_type": "a table",
     "finite_number": "a finite number",
 }
+_KINDS: dict[type, str] = {
+    dict: "a table",
+    list: "a list",
+    str: "a text",
+    bool: "a boolean",
+    int: "a whole number",
+    float: "a number",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +53,7 @@ def read(path: Path, shown: str, model: type[Schema]) -> Read[Schema]:
     ``held`` and one mistake, every other mistake leaves out only the key that it is about.
     """
     try:
-        data = tomllib.loads(path.read_bytes().decode())
+        data = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         return _unusable(model, shown, "there is no such file", "write one or name another")
     except OSError as error:
@@ -58,6 +66,10 @@ def read(path: Path, shown: str, model: type[Schema]) -> Read[Schema]:
         line, column, message = _placed(error, path)
         where = f"{shown}:{line}:{column}"
         return _unusable(model, where, f"not TOML: {message}", "mend the syntax (https://toml.io)")
+    except RecursionError:
+        return _unusable(model, shown, "nests too deeply", "write it with fewer levels")
+    except ValueError:  # Python refuses numbers of more than 4,300 digits
+        return _unusable(model, shown, "has a number that is too long", "write a shorter one")
     return check(data, shown, model)
 
 
@@ -70,7 +82,7 @@ def check(data: dict[str, Any], shown: str, model: type[Schema]) -> Read[Schema]
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False)
         mistakes += [_mistake(error, shown, model) for error in errors]
-        data = _without(data, [error["loc"] for error in errors])
+        data = _without(data, [_path(error) for error in errors])
 
 
 def _unusable(model: type[Schema], shown: str, found: str, write: str) -> Read[Schema]:
@@ -100,9 +112,14 @@ def _without(data: dict[str, Any], paths: list[tuple[int | str, ...]]) -> dict[s
     return kept
 
 
+def _path(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Return where a mistake is; pydantic marks one in a key itself with ``[key]``."""
+    return tuple(part for part in error["loc"] if part != "[key]")
+
+
 def _mistake(error: ErrorDetails, shown: str, model: type[BaseModel]) -> Mistake:
-    location = [str(part) for part in error["loc"]]
-    key = ".".join(location)
+    location = [str(part) for part in _path(error)]
+    key = _one_line(".".join(location))
     if error["type"] == "extra_forbidden":
         return Mistake(file=shown, key=key, found="unknown key", write=_nearest(location, model))
     if error["type"] == "mistaken":
@@ -111,10 +128,17 @@ def _mistake(error: ErrorDetails, shown: str, model: type[BaseModel]) -> Mistake
     return Mistake(file=shown, key=key, found=_found(key, error["input"]), write=_wanted(error))
 
 
+def _one_line(text: str) -> str:
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 def _found(key: str, value: Any) -> str:
-    kind = {dict: "a table", list: "a list", str: "a text", bool: "a boolean"}.get(type(value))
-    if kind in ("a table", "a list") or not schema.shows(key):
-        return f"found {kind or 'a ' + type(value).__name__}"
+    kind = _KINDS.get(type(value), "a date or time")
+    plain = isinstance(value, str | bool | float) or (
+        isinstance(value, int) and value.bit_length() <= 64
+    )
+    if not plain or not schema.shows(key):
+        return f"found {kind}"
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return f"found {text if len(text) <= 60 else text[:57] + '...'}"
 
@@ -125,7 +149,7 @@ def _wanted(error: ErrorDetails) -> str:
         return f"write {context['expected']}".replace("'", '"')
     for bound, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most")):
         if bound in context:
-            return f"write a number that is {words} {context[bound]:g}"
+            return f"write a number that is {words} {schema.spelt(context[bound])}"
     return f"write {_WANTED.get(error['type'], error['msg'])}"
 
 
@@ -139,7 +163,7 @@ def _nearest(location: list[str], model: type[BaseModel]) -> str:
         return "only the operator may set it, in rowhouse.toml"
     elsewhere = [path for path in _paths(_model_at(table, model)) if path.endswith(f".{key}")]
     if elsewhere:
-        return f'write it as "{elsewhere[0]}"'
+        return f'write it as "{".".join([*table, elsewhere[0]])}"'
     return f"write one of: {', '.join(here)}"
 
 

@@ -16,7 +16,6 @@ from pydantic_core import PydanticCustomError
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.secrets import is_secret
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -36,7 +35,7 @@ def _sound_target(target: str) -> str:
     """Hold ``target`` against gunicorn's grammar: module:attribute or module:factory(literals)."""
     module, _, attribute = target.partition(":")
     fault = mistaken(
-        f'"{target}" does not name an application',
+        f'"{shown_target(target)}" does not name an application',
         'write "module:attribute" or "module:factory()"',
     )
     if not _MODULE.fullmatch(module):
@@ -47,30 +46,43 @@ def _sound_target(target: str) -> str:
             for argument in [*expression.args, *(word.value for word in expression.keywords)]:
                 ast.literal_eval(argument)
             expression = expression.func
-    except (SyntaxError, ValueError):
+    # A key that cannot be hashed is a TypeError; deep nesting ends in the last two.
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         raise fault from None
     if not isinstance(expression, ast.Name):
         raise fault
     return target
 
 
-def _sound_config(config: dict[str, Any]) -> dict[str, Any]:
-    for key in config:
-        if not key.isupper():
-            raise mistaken(f"Flask drops the key {key}", f"write {key.upper()}")
-        if key in ("SECRET_KEY", "SECRET_KEY_FALLBACKS"):
-            raise mistaken(
-                f"{key} is a secret in a file that is committed",
-                f"leave it out (one is derived), or set NAME_{key} in the environment",
-            )
-        if key == "APPLICATION_ROOT":
-            raise mistaken(f"{key} follows from the prefix", "leave it out")
-    return config
+def spelt(number: float) -> str:
+    """Return a number as it can be written into a file: 31536000, not 3.1536e+07."""
+    if isinstance(number, int) and number.bit_length() > 64:
+        return "a number of more than 64 bits"
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+def shown_target(target: str) -> str:
+    """Return a target as a message may show it: without arguments, which may be secrets."""
+    head, parenthesis, rest = target.partition("(")
+    return target if not parenthesis or rest == ")" else f"{head}(...)"
+
+
+def _sound_key(key: str) -> str:
+    if not key.isupper():
+        raise mistaken("Flask drops keys in small letters", f"write {key.upper()}")
+    if key in ("SECRET_KEY", "SECRET_KEY_FALLBACKS"):
+        raise mistaken(
+            "a secret in a file that is committed",
+            f"leave it out (one is derived), or set NAME_{key} in the environment",
+        )
+    if key == "APPLICATION_ROOT":
+        raise mistaken("it follows from the prefix", "leave it out")
+    return key
 
 
 Prefix = Annotated[str, AfterValidator(_sound_prefix)]
 Target = Annotated[str, AfterValidator(_sound_target)]
-AppConfig = Annotated[dict[str, Any], AfterValidator(_sound_config)]
+AppConfig = dict[Annotated[str, AfterValidator(_sound_key)], Any]
 Seconds = Annotated[float, Field(ge=0, le=86400 * 365, allow_inf_nan=False)]
 
 
@@ -135,7 +147,7 @@ class Manifest(_Table):
     """"scoped": cookies stay within the prefix; "shared": outgoing cookie paths are left alone"""
     limits: Limits = Limits()
     """table of limits, per worker process"""
-    config: AppConfig = {}
+    config: AppConfig = Field(default={}, repr=False)
     """table of defaults for the app's config"""
 
 

@@ -9,17 +9,24 @@ from typing import Any
 MASK = "********"
 
 _NAMES = re.compile(
-    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|PRIVATE"
-    r"|(?:^|_)(?:TOKENS?|KEYS?|PWD|DSN|SALT|PEPPER)$",
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|PRIVATE|APIKEY"
+    r"|(?:^|_)(?:PASS|PWD|TOKENS?|KEYS?|DSN|SALT|PEPPER|AUTH|JWT)(?:_|$)",
     re.IGNORECASE,
 )
-_URL_PASSWORD = re.compile(r"(?<=://)([^:@/\s]*):([^@/\s]+)(?=@)")
-_INLINE = re.compile(r"\b(password|passwd|pwd|secret|token|api_?key)=[^\s&;]+", re.IGNORECASE)
+_PLAIN = re.compile(r"(?:_(?:TTL|TIMEOUT|SECONDS|LENGTH|SIZE|PREFIX|NAME|NAMES|ENABLED|AGE))$")
+_TOLD = re.compile(r"(?<=://)([^:@/\s]*):(\S+)(?=@)|(?<=://)[^:@/\s]+(?=@)")
+_INLINE = re.compile(
+    r"\b(\w*(?:token|key|secret|pass\w*|pwd))(\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s&;,]+)", re.IGNORECASE
+)
 
 
 def is_secret(key: str) -> bool:
-    """Say whether a config key of this name holds a secret (``SECRET_KEY``, ``MAIL_PASSWORD``)."""
-    return _NAMES.search(key) is not None
+    """Say whether a config key of this name holds a secret (``SECRET_KEY``, ``MAIL_PASSWORD``).
+
+    >>> is_secret("SMTP_PASS"), is_secret("TOKEN_TTL")
+    (True, False)
+    """
+    return _NAMES.search(key) is not None and _PLAIN.search(key.upper()) is None
 
 
 def masked(key: str, value: Any) -> Any:
@@ -28,11 +35,13 @@ def masked(key: str, value: Any) -> Any:
         return value
     if is_secret(key):
         return MASK
+    if isinstance(value, bytes):
+        return masked(key, value.decode(errors="replace"))
     if isinstance(value, str):
-        shown = _URL_PASSWORD.sub(rf"\1:{MASK}", value)
-        return _INLINE.sub(rf"\1={MASK}", shown)
+        shown = _TOLD.sub(lambda told: MASK if told[2] is None else f"{told[1]}:{MASK}", value)
+        return _INLINE.sub(rf"\1\2{MASK}", shown)
     if isinstance(value, Mapping):
         return {inner: masked(str(inner), held) for inner, held in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [masked(key, held) for held in value]
     return value

@@ -1,128 +1,18 @@
-"""The mount table: which app is served under which prefix, with which settings.
-
-Claims to one prefix are settled here: the operator's choice wins; between manifests the app whose
-folder has that name, then the first by name. The losers are down.
-"""
+"""The mount table: what all files of settings come to, or every mistake in them."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared_utils.hosting.settings import instance, prefixes, schema
+from shared_utils.hosting.settings import claims, instance, names
 from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
+from shared_utils.hosting.settings.mounts import Mount, Project, Settings, printable
 from shared_utils.hosting.settings.reading import read
-from shared_utils.hosting.settings.schema import Host, Limits, Manifest, OperatorFile, OperatorMount
-
-RESERVED_NAMES = frozenset({"config", "rowhouse"})
-"""Names that would share ``instance/config.py``, or ``ROWHOUSE_SECRET_KEY`` of the environment."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Project:
-    """Where things lie.
-
-    Attributes:
-        root: folder that holds ``apps/``, ``instance/`` and the operator file.
-        operator: the operator file.
-        operator_given: it was named, so that it has to be there.
-    """
-
-    root: Path
-    operator: Path
-    operator_given: bool = False
-
-    @property
-    def instance(self) -> Path:
-        """Folder of local state, never committed."""
-        return self.root / "instance"
-
-    def shown(self, path: Path) -> str:
-        """Return ``path`` as messages name it: relative to the project where it lies inside."""
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Mount:
-    """One app at one prefix, with its settings.
-
-    Attributes:
-        name: the folder in ``apps/``, or NAME of ``[mounts.NAME]``.
-        prefix: where it is mounted, decoded; None where a neighbour has what it asked for.
-        target: "module:attribute" or "module:factory()".
-        source: its manifest as messages name it; None for a mount outside ``apps/``.
-        served: it is enabled and part of ``ROWHOUSE_ONLY``.
-        manifest_config: ``[config]`` of the manifest.
-        operator_config: ``[mounts.NAME.config]``.
-        mistakes: what is wrong in its manifest.
-        conflict: said where a neighbour has the prefix that it asks for.
-    """
-
-    name: str
-    prefix: str | None
-    target: str
-    title: str
-    description: str = ""
-    owner: str = ""
-    contact: str = ""
-    load: str = "eager"
-    cookies: str = "scoped"
-    limits: Limits = dataclasses.field(default_factory=Limits)
-    source: str | None = None
-    served: bool = True
-    required: bool = False
-    identity: bool = False
-    manifest_config: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-    operator_config: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-    mistakes: tuple[Mistake, ...] = ()
-    conflict: Mistake | None = None
-
-    @property
-    def faults(self) -> tuple[Mistake, ...]:
-        """Why it cannot be served; empty where nothing is wrong."""
-        return (*self.mistakes, self.conflict) if self.conflict else self.mistakes
-
-    @property
-    def package(self) -> str:
-        """The package that is this mount's own: ``apps.trades``, or the first part elsewhere."""
-        module = self.target.partition(":")[0].split(".")
-        return ".".join(module[:2] if module[0] == "apps" else module[:1])
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All settings of one host: what ``config.load_settings()`` returns.
-
-    Attributes:
-        project: where things lie.
-        host: ``[host]`` of the operator file.
-        known: every mount, in order of names, those not served as well.
-        operator: the operator file, as read.
-        only: names in ``ROWHOUSE_ONLY``; None where it is not set.
-        shared_config: what ``instance/config.py`` says.
-        defaults: what ``config.Config`` says, the lowest layer of every app's config.
-    """
-
-    project: Project
-    host: Host
-    known: tuple[Mount, ...]
-    operator: OperatorFile
-    only: frozenset[str] | None = None
-    shared_config: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-
-    @property
-    def mounts(self) -> tuple[Mount, ...]:
-        """The mounts that this host serves, in order of names."""
-        return tuple(mount for mount in self.known if mount.served)
-
-    def find(self, name: str) -> Mount | None:
-        """Return the mount of this name, served or not."""
-        return next((mount for mount in self.known if mount.name == name), None)
+from shared_utils.hosting.settings.schema import OperatorFile
 
 
 def load(
@@ -138,7 +28,12 @@ def load(
     """
     settings, mistakes = _survey(project, environ, defaults)
     if mistakes:
-        faults = (fault for mount in settings.known for fault in mount.faults)
+        # A prefix that a mount outside apps/ lost is a mistake of the operator file: told already.
+        faults = (
+            fault
+            for mount in settings.known
+            for fault in (mount.faults if mount.source else mount.mistakes)
+        )
         raise ConfigError([*mistakes, *faults])
     return settings
 
@@ -180,13 +75,14 @@ def _survey(
     shared_config, shared_mistakes = instance.shared(project.instance, project.shown)
     mistakes += shared_mistakes
     folders = _folders(project)
-    mistakes += _operator_mistakes(project, operator, folders)
+    unsound = {mistake.about for mistake in mistakes}
+    mistakes += _operator_mistakes(project, operator, folders, unsound)
     only, only_mistakes = _only(environ, {*folders, *operator.mounts})
     mistakes += only_mistakes
     settings = Settings(
         project=project,
         host=operator.host,
-        known=_settle(project, operator, folders, only),
+        known=claims.settle(project, operator, folders, only),
         operator=operator,
         only=only,
         shared_config=shared_config,
@@ -196,29 +92,41 @@ def _survey(
 
 
 def reread(settings: Settings, name: str) -> Mount | None:
-    """Read the manifests again and return the mount of this name as it would be now.
+    """Read the manifest of one mount again and return the mount as it asks to be now.
 
-    The operator's part stays as it was loaded. None where the app's folder is gone.
+    The operator's part stays as it was loaded; a neighbour's claim to the same prefix is not
+    looked at. None where the app's folder is gone.
     """
-    project = settings.project
-    known = _settle(project, settings.operator, _folders(project), settings.only)
-    return next((mount for mount in known if mount.name == name), None)
+    path = _folders(settings.project).get(name)
+    if path is None and name not in settings.operator.mounts:
+        return None
+    return claims.claim_of(settings.project, settings.operator, name, path, settings.only).mount
 
 
 def _folders(project: Project) -> dict[str, Path]:
-    return {path.parent.name: path for path in sorted((project.root / "apps").glob("*/app.toml"))}
+    manifests = sorted((project.root / "apps").glob("*/app.toml"))
+    return {printable(path.parent.name): path for path in manifests}
 
 
 def _operator_mistakes(
-    project: Project, operator: OperatorFile, folders: Mapping[str, Path]
+    project: Project,
+    operator: OperatorFile,
+    folders: Mapping[str, Path],
+    unsound: Collection[str | None],
 ) -> list[Mistake]:
-    """Return what the operator file's own schema cannot see."""
+    """Return what the operator file's own schema cannot see.
+
+    Args:
+        unsound: mounts that have mistakes already: what is missing may have been left out for them.
+    """
     shown = project.shown(project.operator)
     mistakes = []
     claimed: dict[str, str] = {}
     for name, mount in operator.mounts.items():
+        if name in unsound:
+            continue
         key = f"mounts.{name}"
-        if fault := _name_fault(name):
+        if fault := names.fault(name):
             mistakes.append(Mistake(file=shown, key=key, found=fault[0], write=fault[1]))
         if name not in folders and mount.app is None:
             near = difflib.get_close_matches(name, folders, n=1)
@@ -243,142 +151,15 @@ def _operator_mistakes(
     return mistakes
 
 
-def _name_fault(name: str) -> tuple[str, str] | None:
-    if not schema.NAME.fullmatch(name):
-        return f'"{name}" is not a name of a mount', "write lower-case letters, digits and _"
-    if name in RESERVED_NAMES:
-        return f'"{name}" is a name the host keeps for itself', "write another name"
-    return None
-
-
 def _only(
-    environ: Mapping[str, str], names: set[str]
+    environ: Mapping[str, str], known: set[str]
 ) -> tuple[frozenset[str] | None, list[Mistake]]:
     wanted = [part.strip() for part in environ.get("ROWHOUSE_ONLY", "").split(",")]
     wanted = [name for name in wanted if name]
     mistakes = []
     for name in wanted:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1) or sorted(names)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or sorted(known)
             found, write = f'there is no mount "{name}"', f"write {', '.join(near)}"
             mistakes.append(Mistake(file="ROWHOUSE_ONLY", found=found, write=write))
     return (frozenset(wanted) if wanted else None), mistakes
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Claim:
-    """What one mount asks for, before the prefixes are settled."""
-
-    mount: Mount
-    by_operator: bool
-
-    @property
-    def rank(self) -> tuple[bool, bool, str]:
-        """Sort key of claims to one prefix: the winner comes first."""
-        own_folder = self.mount.prefix == f"/{self.mount.name}"
-        return (not self.by_operator, not own_folder, self.mount.name)
-
-
-def _settle(
-    project: Project,
-    operator: OperatorFile,
-    folders: Mapping[str, Path],
-    only: frozenset[str] | None,
-) -> tuple[Mount, ...]:
-    """Return every mount, each prefix given to one of those that claim it."""
-    claims = [
-        _claim(project, operator, name, folders.get(name), only)
-        for name in sorted({*folders, *operator.mounts})
-    ]
-    holders: dict[str, str] = {}
-    for claim in sorted(claims, key=lambda claim: claim.rank):
-        if claim.mount.served and claim.mount.prefix is not None:
-            holders.setdefault(claim.mount.prefix, claim.mount.name)
-    return tuple(_seat(claim.mount, holders) for claim in claims)
-
-
-def _seat(mount: Mount, holders: dict[str, str]) -> Mount:
-    """Return ``mount`` as it is where a neighbour has its prefix: down, at a free one if any."""
-    if not mount.served or mount.prefix is None or holders[mount.prefix] == mount.name:
-        return mount
-    lost = Mistake(
-        file=mount.source or "rowhouse.toml",
-        key="prefix",
-        found=f'"{mount.prefix}" is the prefix of {holders[mount.prefix]}',
-        write="write another prefix",
-    )
-    fallback = f"/{mount.name}"
-    free = holders.setdefault(fallback, mount.name) == mount.name
-    return dataclasses.replace(mount, prefix=fallback if free else None, conflict=lost)
-
-
-def _claim(
-    project: Project,
-    operator: OperatorFile,
-    name: str,
-    path: Path | None,
-    only: frozenset[str] | None,
-) -> _Claim:
-    """Lay the operator's word for one mount over its manifest."""
-    ours = operator.mounts.get(name, OperatorMount())
-    theirs, mistakes = _manifest(project, operator.host.limits, name, path, ours)
-    given = ours.model_fields_set
-    word = {key: getattr(ours if key in given else theirs, key) for key in Manifest.model_fields}
-    mount = Mount(
-        name=name,
-        prefix=word["prefix"] or f"/{name}",
-        target=word["app"] or f"apps.{name}:create_app()",
-        title=word["title"] or name.replace("_", " ").capitalize(),
-        description=word["description"],
-        owner=word["owner"],
-        contact=word["contact"],
-        load=word["load"],
-        cookies=word["cookies"],
-        limits=_limits(operator.host.limits, theirs.limits, ours.limits),
-        source=project.shown(path) if path else None,
-        served=ours.enabled and (only is None or name in only),
-        required=ours.required,
-        identity=path is not None if ours.identity is None else ours.identity,
-        manifest_config=theirs.config,
-        operator_config=ours.config,
-        mistakes=mistakes,
-    )
-    return _Claim(mount=mount, by_operator="prefix" in given or path is None)
-
-
-def _manifest(
-    project: Project, ceiling: Limits, name: str, path: Path | None, ours: OperatorMount
-) -> tuple[Manifest, tuple[Mistake, ...]]:
-    """Return a manifest and its mistakes, those included that only the operator may make right."""
-    if path is None:
-        return Manifest(), ()
-    shown = project.shown(path)
-    manifest = read(path, shown, Manifest)
-    mistakes = list(manifest.mistakes)
-    if fault := _name_fault(name):
-        mistakes.append(Mistake(file=shown, found=fault[0], write=fault[1]))
-    held = manifest.held
-    if held.prefix == prefixes.ROOT and ours.prefix is None:
-        found, write = 'found "/"', f"only the operator may give it: [mounts.{name}] prefix"
-        mistakes.append(Mistake(file=shown, key="prefix", found=found, write=write))
-        held = held.model_copy(update={"prefix": None})
-    for key in sorted(held.limits.model_fields_set - ours.limits.model_fields_set):
-        if held.limits.above(key, ceiling):
-            most = getattr(ceiling, key)
-            mistakes.append(
-                Mistake(
-                    file=shown,
-                    key=f"limits.{key}",
-                    found=f"{getattr(held.limits, key):g} is above the operator's ceiling",
-                    write=f"write at most {most:g}, or ask the operator",
-                )
-            )
-    return held, tuple(mistakes)
-
-
-def _limits(*layers: Limits) -> Limits:
-    """Lay limits over one another, lowest first; only what a layer names counts."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged |= {key: getattr(layer, key) for key in layer.model_fields_set}
-    return Limits(**merged)

@@ -1,0 +1,122 @@
+"""One build of one mount, in a thread of its own."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from shared_utils.hosting import interrupt
+from shared_utils.hosting.mounted import Mounted
+from shared_utils.logging import app_name
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+class StartupTimeout(BaseException):
+    """Raised in a build that takes longer than its ``startup_timeout``."""
+
+
+class Attempt:
+    """One build on its way.
+
+    Args:
+        mounted: the mount that is built.
+        work: builds it; may raise anything, hang, or leave what it raises unspeakable.
+        report: called in the attempt's thread when the work is over, whatever came of it.
+
+    Attributes:
+        began: when, by ``time.monotonic()``; ``began_at`` by the clock of the file system.
+        loaded_before: names in ``sys.modules`` at that time.
+        expired: it has taken longer than ``startup_timeout``, and its mount is down for it.
+        app: what was built; None while it is not, or where it failed.
+        failure: in a few words, why it failed; ``traceback`` in many.
+    """
+
+    def __init__(
+        self,
+        mounted: Mounted,
+        *,
+        work: Callable[[], WSGIApplication],
+        report: Callable[[Attempt], None],
+    ) -> None:
+        self.mounted = mounted
+        self.began, self.began_at = monotonic(), time.time()
+        self.loaded_before = frozenset(sys.modules)
+        self.expired = False
+        self.app: WSGIApplication | None = None
+        self.failure = ""
+        self.traceback = ""
+        self._work, self._report = work, report
+        # Held while the thread is interrupted, and while it finishes: no interrupt comes after.
+        self._lock = threading.Lock()
+        self._finished = False
+        self._thread = threading.Thread(
+            # A context of its own: what asked for the build may be a request.
+            target=contextvars.Context().run,
+            args=[self._run],
+            name=f"rowhouse-build-{mounted.mount.name}",
+            daemon=True,
+        )
+
+    @property
+    def limit(self) -> float:
+        """The moment by which it has to be over, by ``time.monotonic()``."""
+        return self.began + self.mounted.mount.limits.startup_timeout
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return monotonic() - self.began
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread still runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin.
+
+        Raises:
+            RuntimeError: the machine has no thread left for it.
+        """
+        self._thread.start()
+
+    def interrupt(self) -> str | None:
+        """Interrupt it where that is safe, and return where it was; None where it is over."""
+        with self._lock:
+            if self._finished or self._thread.ident is None:
+                return None
+            stack = interrupt.stack_of(self._thread.ident)
+            interrupt.interrupt(self._thread.ident, StartupTimeout)
+            return stack
+
+    def _run(self) -> None:
+        app_name.set(self.mounted.mount.name)
+        try:
+            app = self._work()
+        # A factory may raise anything, SystemExit included: none of it may reach a neighbour.
+        except BaseException as error:
+            # Here, because this may run code of the app too, and may be interrupted.
+            self.failure, self.traceback = _told(error)
+        else:
+            self.app = app
+        with self._lock:
+            self._finished = True
+            interrupt.clear(threading.get_ident())
+        self._report(self)
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """Return an error in a few words and as a traceback; the app may have made it hard to tell."""
+    name = type.__getattribute__(type(error), "__name__")
+    try:
+        return f"{name}: {error}", "".join(traceback.format_exception(error)).rstrip()
+    except BaseException:
+        return name, f"Traceback (most recent call last):\n  (cannot be told)\n{name}"

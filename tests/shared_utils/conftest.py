@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+from shared_utils.logging import app_name, request_id
+
+
+@pytest.fixture(autouse=True)
+def outside() -> None:
+    """Forget the request that an earlier test has made in this thread."""
+    request_id.set("")
+    app_name.set("")

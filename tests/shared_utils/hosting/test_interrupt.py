@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import sysconfig
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from shared_utils.hosting import interrupt
+
+PATIENCE = 20.0
+
+
+class Stop(BaseException):
+    pass
+
+
+class Running:
+    """A thread in a loop, and what ended it."""
+
+    def __init__(self, loop: Callable[[], None]) -> None:
+        self.ended: list[BaseException] = []
+        self.thread = threading.Thread(target=self._run, args=[loop], daemon=True)
+        self.thread.start()
+        assert self.thread.ident is not None
+        self.id = self.thread.ident
+
+    def _run(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as error:
+            self.ended.append(error)
+
+
+def test_a_loop_of_the_apps_own_code_is_ended(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    def loop() -> None:
+        while True:
+            pass
+
+    running = Running(loop)
+    eventually(lambda: interrupt.interrupt(running.id, Stop))
+    running.thread.join(PATIENCE)
+    assert [type(error) for error in running.ended] == [Stop]
+
+
+def test_a_thread_inside_the_standard_library_is_left_alone() -> None:
+    inside, go = threading.Event(), threading.Event()
+
+    def loop() -> None:
+        inside.set()
+        go.wait(PATIENCE)  # the innermost frame is threading's
+
+    running = Running(loop)
+    inside.wait(PATIENCE)
+    while "in wait" not in interrupt.stack_of(running.id):
+        pass
+    assert not any(interrupt.interrupt(running.id, Stop) for _ in range(50))
+    go.set()
+    running.thread.join(PATIENCE)
+    assert running.ended == []
+
+
+def test_what_is_pending_can_be_taken_back(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    lock, begun = threading.Lock(), threading.Event()
+    lock.acquire()
+
+    def loop() -> None:
+        begun.set()
+        with lock:
+            pass
+
+    running = Running(loop)
+    begun.wait(PATIENCE)
+    eventually(lambda: interrupt.interrupt(running.id, Stop))  # pending: the thread is blocked in C
+    interrupt.clear(running.id)
+    lock.release()
+    running.thread.join(PATIENCE)
+    assert running.ended == []
+
+
+def test_a_thread_that_has_ended_is_nobodys() -> None:
+    running = Running(lambda: None)
+    running.thread.join(PATIENCE)
+    assert not interrupt.interrupt(running.id, Stop)
+    assert interrupt.stack_of(running.id) == ""
+    interrupt.clear(running.id)
+
+
+STANDARD = sysconfig.get_path("stdlib")
+INSTALLED = sysconfig.get_path("purelib")
+
+
+@pytest.mark.parametrize(
+    ("file", "safe"),
+    [
+        pytest.param("/srv/apps/trades/views.py", True, id="app"),
+        pytest.param(f"{INSTALLED}/flask/app.py", True, id="installed"),
+        pytest.param(f"{STANDARD}/logging/__init__.py", False, id="standard-library"),
+        pytest.param("<frozen importlib._bootstrap>", False, id="import-system"),
+        pytest.param("<string>", False, id="generated"),
+        pytest.param(interrupt.__file__, False, id="host"),
+    ],
+)
+def test_where_it_is_safe(file: str, safe: bool) -> None:
+    frames: list[bool] = []
+    code = compile("judge()", file, "exec")
+
+    def judge() -> None:
+        import sys
+
+        frames.append(interrupt._is_safe(sys._getframe(1)))
+
+    exec(code, {"judge": judge})
+    assert frames == [safe]
+
+
+def test_a_stack_shows_the_innermost_line_last() -> None:
+    assert interrupt.stack_of(threading.get_ident()).splitlines()[-2].endswith("in stack_of")

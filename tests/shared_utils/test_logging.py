@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared_utils.logging import (
+    ContextFilter,
+    JsonFormatter,
+    TextFormatter,
+    app_name,
+    configure_logging,
+    request_id,
+)
+
+
+class Written:
+    """A logger of its own, and what it has written."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        self.stream = io.StringIO()
+        handler = logging.StreamHandler(self.stream)
+        handler.addFilter(ContextFilter())
+        handler.setFormatter(formatter)
+        self.logger = logging.Logger("rowtest.logger")
+        self.logger.addHandler(handler)
+
+    @property
+    def text(self) -> str:
+        return self.stream.getvalue()
+
+    @property
+    def json(self) -> dict[str, Any]:
+        assert self.text.count("\n") == 1, "it is not one line"
+        found: dict[str, Any] = json.loads(self.text)
+        return found
+
+
+@pytest.fixture
+def in_json() -> Written:
+    return Written(JsonFormatter())
+
+
+@pytest.fixture
+def in_text() -> Written:
+    return Written(TextFormatter())
+
+
+@pytest.fixture
+def within() -> Iterator[None]:
+    tokens = request_id.set("abcdef12"), app_name.set("trades")
+    yield
+    request_id.reset(tokens[0])
+    app_name.reset(tokens[1])
+
+
+def test_a_json_line(in_json: Written, within: None) -> None:
+    in_json.logger.warning("hello %s", "you", extra={"owner": "team"})
+    line = in_json.json
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
+    assert isinstance(line.pop("process"), int)
+    assert line == {
+        "level": "warning",
+        "logger": "rowtest.logger",
+        "app": "trades",
+        "request_id": "abcdef12",
+        "message": "hello you",
+        "owner": "team",
+    }
+
+
+def test_a_text_line(in_text: Written, within: None) -> None:
+    in_text.logger.warning("hello %s", "you")
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} WARNING \[\d+\] trades abcdef12 hello you\n",
+        in_text.text,
+    )
+
+
+def test_outside_of_requests_lines_name_neither(in_json: Written, in_text: Written) -> None:
+    in_json.logger.info("x")
+    in_text.logger.info("x")
+    assert not {"app", "request_id"} & in_json.json.keys()
+    assert re.search(r"\[\d+\] x\n$", in_text.text)
+
+
+def test_extra_wins_over_the_context(in_json: Written, within: None) -> None:
+    in_json.logger.info("x", extra={"app": "other"})
+    assert in_json.json["app"] == "other"
+
+
+def fail(logger: logging.Logger) -> None:
+    try:
+        raise ValueError("why")
+    except ValueError:
+        logger.exception("failed")
+
+
+def test_a_traceback(in_json: Written, in_text: Written) -> None:
+    fail(in_json.logger)
+    fail(in_text.logger)
+    traceback = in_json.json["traceback"]
+    assert traceback.startswith("Traceback (most recent call last):\n")
+    assert traceback.endswith("ValueError: why")
+    assert in_text.text.endswith("ValueError: why\n")
+
+
+def test_a_stack(in_json: Written) -> None:
+    in_json.logger.info("x", stack_info=True)
+    assert "test_a_stack" in in_json.json["traceback"]
+
+
+def test_line_breaks_stay_inside_one_json_line(in_json: Written) -> None:
+    in_json.logger.info("one\ntwo\r\u2028three")
+    assert in_json.json["message"] == "one\ntwo\r\u2028three"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(object(), id="object"),
+        pytest.param({1, 2}, id="set"),
+        pytest.param(b"\xff", id="bytes"),
+        pytest.param("\udcff", id="surrogate"),
+        pytest.param({(1, 2): 3}, id="tuple-as-key"),
+        pytest.param(float("nan"), id="nan"),
+    ],
+)
+def test_whatever_extra_holds_the_line_is_written(
+    in_json: Written, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    in_json.logger.info("x", extra={"value": value})
+    assert "NaN" not in in_json.text
+    assert in_json.json["message"] == "x"
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """Let a test configure logging, and take that back."""
+    root = logging.getLogger()
+    named = [logging.getLogger(name) for name in ("gunicorn.error", "gunicorn.access")]
+    kept = [(lg, lg.handlers[:], lg.level, lg.propagate) for lg in (root, *named)]
+    yield root
+    for logger, handlers, level, propagate in kept:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_text_for_a_terminal_and_json_elsewhere(
+    root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stdout", stream)
+    configure_logging()
+    logging.getLogger("gunicorn.error").info("hello")
+    assert stream.getvalue().startswith("{") is not is_terminal
+    assert stream.getvalue().count("hello") == 1
