@@ -1,5 +1,5 @@
 PYTHON ?= python3
-BIND ?= 127.0.0.1:8000
+BIND ?=
 TESTS ?=
 BIN = .venv/bin
 STAMP = .venv/.installed
@@ -12,14 +12,16 @@ help: ## this list
 
 setup: $(STAMP) ## make .venv and install what constraints.txt pins
 
-# Made on first use; again only when what it was made from has changed.
+# Made on first use; again only when what it was made from has changed. With every app's extra.
+EXTRAS = $(shell $(BIN)/python -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(",".join(s["options.extras_require"]))')
+
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 serve: $(STAMP) ## serve all apps with gunicorn; BIND=127.0.0.1:9000 for another address
-	@exec $(BIN)/rowhouse serve --bind $(BIND)
+	@exec $(BIN)/rowhouse serve $(if $(BIND),--bind $(BIND))
 
 test: $(STAMP) ## run the fast tests; TESTS=tests/apps/trades for some of them
 	$(BIN)/python -m pytest -q -n auto -m 'not slow' $(TESTS)

@@ -48,7 +48,7 @@ def load_settings(
         ConfigError: the operator's part has mistakes; every mistake in every file is listed. A
             mistake in a manifest alone does not raise: it is held by its mount, which is down.
     """
-    return table.load(_project(path, environ), environ, _defaults())
+    return table.load(Project.at(ROOT, path, environ), environ, _defaults())
 
 
 def configure_app(app: Flask, overrides: Mapping[str, Any] | None = None) -> None:
@@ -84,20 +84,11 @@ def _alone(app: Flask) -> building.Site:
     """Return the site of an app that is served without the host, known by its folder's name."""
     parts = app.import_name.split(".")
     name = parts[1] if parts[0] == "apps" and len(parts) > 1 else parts[-1]
-    settings = table.load_alone(_project(), name, defaults=_defaults())
+    settings = table.load_alone(Project.at(ROOT), name, defaults=_defaults())
     mount = settings.find(name) or Mount(
         name=name, prefix="/", target=f"{app.import_name}:create_app()", title=name
     )
     return building.Site(mount=mount, settings=settings, row={}, alone=True)
-
-
-def _project(
-    path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None
-) -> Project:
-    environ = os.environ if environ is None else environ
-    given = path or environ.get("ROWHOUSE_CONFIG")
-    operator = Path(given).resolve() if given else ROOT / "rowhouse.toml"
-    return Project(root=ROOT, operator=operator, operator_given=bool(given))
 
 
 def _defaults() -> dict[str, Any]:

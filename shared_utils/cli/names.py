@@ -6,20 +6,17 @@ import importlib.metadata
 import importlib.util
 import keyword
 import sys
-from pathlib import Path
 
 from shared_utils.hosting.settings import names
+from shared_utils.hosting.settings.mounts import Settings
 
 LONGEST = 40
 """Characters of a name: it is part of a URL, a cookie, a file and a variable."""
 
 
-def name_fault(name: str, root: Path) -> str | None:
-    """Return why an app may not be called ``name``, or None where it may.
-
-    Args:
-        root: the project's folder.
-    """
+def name_fault(name: str, settings: Settings) -> str | None:
+    """Return why a new app may not be called ``name``, or None where it may."""
+    root = settings.project.root
     if not names.NAME.fullmatch(name):
         return "names are lower-case letters, digits and _, with a letter first"
     if names.fault(name):
@@ -31,6 +28,8 @@ def name_fault(name: str, root: Path) -> str | None:
     for folder in (f"apps/{name}", f"tests/apps/{name}"):
         if (root / folder).exists():
             return f"it is there already: {folder}"
+    if settings.find(name):
+        return "the operator file has a mount of this name already"
     if (root / name).exists() or (root / f"{name}.py").exists():
         return "it is a name at the top of this project"
     if name in sys.stdlib_module_names:

@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared_utils.cli.names import name_fault
 from shared_utils.cli.project import project_root
-from shared_utils.hosting.settings import prefixes
+from shared_utils.hosting.settings import names, prefixes, table
+from shared_utils.hosting.settings.mounts import Project
 
 _SKELETONS = Path(__file__).parent / "skeletons"
 _SUFFIX = ".jinja"
@@ -32,7 +33,8 @@ def new_command(
 ) -> None:
     """Make the app NAME in apps/NAME, with tests in tests/apps/NAME."""
     root = project_root(context)
-    if fault := name_fault(name, root):
+    settings, _ = table.survey(Project.at(root))  # what is mistaken in it is not this app's matter
+    if fault := name_fault(name, settings):
         raise click.BadParameter(f"{name!r}: {fault}", param_hint="NAME")
     prefix = prefix or f"/{name}"
     if problem := prefixes.problem(prefix):
@@ -43,18 +45,19 @@ def new_command(
             "in rowhouse.toml",
             param_hint="--prefix",
         )
-    facts = {"name": name, "prefix": prefix, "owner": owner, "title": _title(name)}
+    for mount in settings.mounts:
+        if mount.prefix == prefix:
+            fault = f"{prefix!r} is the prefix of {mount.name}; write another"
+            raise click.BadParameter(fault, param_hint="--prefix")
+    facts = {"name": name, "prefix": prefix, "owner": owner, "title": names.title(name)}
     written = [
+        *_write(_SKELETONS / "common", root / "apps" / name, facts),
         *_write(_SKELETONS / layout, root / "apps" / name, facts),
         *_write(_SKELETONS / "tests", root / "tests" / "apps" / name, facts | {"layout": layout}),
     ]
     for path in written:
         click.echo(f"  {path.relative_to(root)}")
     click.echo(f"\n{facts['title']} is made. Look at it: rowhouse run, then {prefix}/")
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
 
 
 def _write(skeleton: Path, target: Path, facts: dict[str, str]) -> list[Path]:
@@ -78,7 +81,8 @@ def _write(skeleton: Path, target: Path, facts: dict[str, str]) -> list[Path]:
         relative = source.relative_to(skeleton).as_posix()
         path = target / relative.removesuffix(_SUFFIX).replace("NAME", facts["name"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(environment.get_template(relative).render(facts), encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(environment.get_template(relative).render(facts))
         written.append(path)
     return written
 

@@ -22,21 +22,16 @@ def scoped(headers: Headers, script_name: str, prefix: str) -> Headers:
     and gets it. All others stay, and so do ``__Host-`` cookies, whose path has to be ``/``.
 
     Args:
-        script_name: the script name of this request, a proxy's prefix included, as
-            :func:`as_path` gives it.
-        prefix: the mount's own script name, without a proxy's, in the same way.
+        script_name: the script name of this request, a proxy's prefix included.
+        prefix: the mount's own script name, without a proxy's.
     """
+    script_name, prefix = _as_path(script_name), _as_path(prefix)
     return [
         (name, _scoped_cookie(value, script_name, prefix))
         if name.lower() == "set-cookie"
         else (name, value)
         for name, value in headers
     ]
-
-
-def as_path(script_name: str) -> str:
-    """Return a script name of a WSGI environ as a cookie's path spells it: percent-encoded."""
-    return quote(script_name.encode("latin-1"), safe=_SAFE)
 
 
 def without(cookies: str, names: Collection[str], *, keep: str = "") -> str:
@@ -65,6 +60,11 @@ def _scoped_cookie(cookie: str, script_name: str, prefix: str) -> str:
             return cookie
         path = script_name.removesuffix(prefix) + plain
     return ";".join([pair, *kept, f" Path={path}"])
+
+
+def _as_path(script_name: str) -> str:
+    """Return a script name as a browser asks for it: percent-encoded (RFC 6265, section 5.1.4)."""
+    return quote(script_name.encode("latin-1"), safe=_SAFE)
 
 
 def _is_inside(path: str, folder: str) -> bool:

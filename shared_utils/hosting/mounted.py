@@ -43,7 +43,7 @@ class Mounted:
     def place(self, mount: Mount) -> None:
         """Take on these settings."""
         self.mount = mount
-        self._cookie_path = cookies.as_path(prefixes.script_name(mount.prefix or "/"))
+        self._script_name = prefixes.script_name(mount.prefix or "/")
 
     # What the builder says of it.
 
@@ -123,8 +123,7 @@ class Mounted:
         def start(status: str, headers: cookies.Headers, exc_info: Any = None) -> Any:
             for name, _ in headers:
                 if name.lower() == "set-cookie":
-                    path = cookies.as_path(script_name)
-                    headers = cookies.scoped(headers, path, self._cookie_path)
+                    headers = cookies.scoped(headers, script_name, self._script_name)
                     break
             return start_response(status, headers, exc_info)
 

@@ -156,7 +156,10 @@ def test_a_wrong_operator_file_is_told_without_a_traceback(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("well", "there is an app of this name already: apps/well"),
+        ("well", "it is there already: apps/well"),
+        ("wiki", "the operator file has a mount of this name already"),
+        ("tested", "it is there already: tests/apps/tested"),
+        ("rowhouse_x", "the host keeps it for itself"),
         ("json", "it is a module of the standard library"),
         ("flask", "it is an installed module"),
         ("config", "the host keeps it for itself"),
@@ -169,6 +172,8 @@ def test_a_wrong_operator_file_is_told_without_a_traceback(
     ],
 )
 def test_new_refuses_a_name(project: Project, rowhouse: Rowhouse, name: str, reason: str) -> None:
+    project.operator('[mounts.wiki]\napp = "wiki:app"\n')
+    (project.root / "tests" / "apps" / "tested").mkdir(parents=True)
     before = sorted(project.root.rglob("*.toml"))
     result = rowhouse("new", name)
 
@@ -177,7 +182,7 @@ def test_new_refuses_a_name(project: Project, rowhouse: Rowhouse, name: str, rea
     assert sorted(project.root.rglob("*.toml")) == before
 
 
-@pytest.mark.parametrize("prefix", ["bills", "/bills/", "/-/bills", "/", "/a//b"])
+@pytest.mark.parametrize("prefix", ["bills", "/bills/", "/-/bills", "/", "/a//b", "/well"])
 def test_new_refuses_a_prefix(rowhouse: Rowhouse, prefix: str) -> None:
     assert rowhouse("new", "billing", "--prefix", prefix).returncode == 2
 

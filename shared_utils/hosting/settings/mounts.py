@@ -27,6 +27,22 @@ class Project:
     operator: Path
     operator_given: bool = False
 
+    @classmethod
+    def at(
+        cls,
+        root: Path,
+        path: str | os.PathLike[str] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Project:
+        """Return the project in ``root``, with the operator file that is asked for.
+
+        That is ``path``, else ``ROWHOUSE_CONFIG`` of the environment, else ``rowhouse.toml``, which
+        may be missing.
+        """
+        given = path or (os.environ if environ is None else environ).get("ROWHOUSE_CONFIG")
+        operator = Path(given).resolve() if given else root / "rowhouse.toml"
+        return cls(root=root, operator=operator, operator_given=bool(given))
+
     @property
     def instance(self) -> Path:
         """Folder of local state, never committed."""

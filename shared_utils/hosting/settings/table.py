@@ -26,7 +26,7 @@ def load(
         ConfigError: the operator file, ``instance/config.py`` or ``ROWHOUSE_ONLY`` has mistakes;
             it lists those in manifests too. Mistakes in manifests alone are held by their mounts.
     """
-    settings, mistakes = _survey(project, environ, defaults)
+    settings, mistakes = survey(project, environ, defaults)
     if mistakes:
         # A prefix that a mount outside apps/ lost is a mistake of the operator file: told already.
         faults = (
@@ -51,7 +51,7 @@ def load_alone(
             ``instance/config.py`` has mistakes. Those about a neighbour, which may be missing,
             do not matter here; nor does a prefix that a neighbour has.
     """
-    settings, mistakes = _survey(project, environ, defaults)
+    settings, mistakes = survey(project, environ, defaults)
     mount = settings.find(name)
     ours = [fault for fault in mistakes if fault.about in (None, name)]
     if ours or (mount and mount.mistakes):
@@ -59,10 +59,10 @@ def load_alone(
     return settings
 
 
-def _survey(
+def survey(
     project: Project,
-    environ: Mapping[str, str] | None,
-    defaults: Mapping[str, Any] | None,
+    environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> tuple[Settings, list[Mistake]]:
     """Return all settings as far as they are sound, and the operator's mistakes."""
     environ = os.environ if environ is None else environ

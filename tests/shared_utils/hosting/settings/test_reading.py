@@ -72,7 +72,7 @@ def said(tmp_path: Path, text: str, model: type[Manifest] | type[OperatorFile] =
         ),
         pytest.param(
             "[config]\npage_size = 1",
-            "app.toml: config.page_size: Flask drops the key page_size; write PAGE_SIZE",
+            "app.toml: config.page_size: Flask drops keys in small letters; write PAGE_SIZE",
             id="lower-case-config",
         ),
     ],
