@@ -16,7 +16,6 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 import config
-from shared_utils.cli.rowhouse import ProjectGroup
 from shared_utils.hosting import pages
 from shared_utils.hosting.development import is_reloaders_parent
 from shared_utils.hosting.edge import Edge
@@ -75,7 +74,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     return host
 
 
-cli = ProjectGroup(root=config.ROOT, create_app=create_app)
+def cli(arguments: list[str] | None = None) -> None:
+    """Run the command ``rowhouse``.
+
+    Args:
+        arguments: default: those of the process.
+    """
+    from shared_utils.cli.rowhouse import ProjectGroup  # only here: gunicorn has no use for it
+
+    ProjectGroup(root=config.ROOT, create_app=create_app).main(arguments, prog_name="rowhouse")
+
 
 if __name__ == "__main__":
     cli(sys.argv[1:] or ["run"])

@@ -10,6 +10,7 @@ import click
 import pytest
 
 import dispatcher
+from shared_utils.cli.rowhouse import ProjectGroup
 from shared_utils.hosting.settings import schema
 from shared_utils.hosting.settings.reading import check
 
@@ -73,8 +74,8 @@ def test_every_variable_is_documented() -> None:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    context = click.Context(dispatcher.cli)
-    ours = set(click.Group.list_commands(dispatcher.cli, context)) - {"shell"}
+    group = ProjectGroup(root=ROOT, create_app=dispatcher.create_app)
+    ours = set(group.list_commands(click.Context(group))) - {"shell"}
     assert ours >= {"list", "new", "run", "serve"}
     assert {name for name in ours if f"rowhouse {name}" not in README} == set()
 
