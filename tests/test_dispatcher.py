@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
-import dispatcher
 from shared_utils.hosting.pages import row_of
 from shared_utils.hosting.settings.mistakes import ConfigError
 
@@ -257,7 +256,3 @@ def test_an_app_that_cannot_be_imported_leaves_nothing_behind(project: ProjectFo
     module = project.app("bad", "raise ImportError('no')\n")
     project.host()
     assert module not in sys.modules
-
-
-def test_importing_the_dispatcher_builds_nothing() -> None:
-    assert dispatcher.cli.name == "rowhouse"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import sys
 import threading
 import time
 import traceback
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from shared_utils.hosting import interrupt
+from shared_utils.hosting import interrupt, modules
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.logging import app_name
 
@@ -33,7 +32,7 @@ class Attempt:
 
     Attributes:
         began: when, by ``time.monotonic()``; ``began_at`` by the clock of the file system.
-        loaded_before: names in ``sys.modules`` at that time.
+        loaded_before: modules of the mount's own package that were loaded at that time.
         expired: it has taken longer than ``startup_timeout``, and its mount is down for it.
         app: what was built; None while it is not, or where it failed.
         failure: in a few words, why it failed; ``traceback`` in many.
@@ -48,7 +47,7 @@ class Attempt:
     ) -> None:
         self.mounted = mounted
         self.began, self.began_at = monotonic(), time.time()
-        self.loaded_before = frozenset(sys.modules)
+        self.loaded_before = modules.loaded(mounted.mount.package)
         self.expired = False
         self.app: WSGIApplication | None = None
         self.failure = ""

@@ -71,14 +71,10 @@ class Builder:
         os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
 
     def start(self) -> None:
-        """Begin, unless it has begun in this process. May be called as often as one likes."""
-        if self._thread is not None:
-            return
-        with self._changed:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="rowhouse-builder", daemon=True)
-                thread.start()
-                self._thread = thread
+        """Begin, unless it is at work in this process. May be called as often as one likes."""
+        if self._thread is None:
+            with self._changed:
+                self._begin()
 
     def pause(self) -> None:
         """Begin nothing more in this process: it will be forked, and its children build on."""
@@ -94,14 +90,21 @@ class Builder:
 
         A lazy one that was not tried yet is built at once, beside whatever else is built.
         """
-        self.start()
-        if mounted.mount.load != "lazy":
-            return
         with self._changed:
+            self._begin()
+            if mounted.mount.load != "lazy":
+                return
             tried = mounted in self._due or mounted.is_built
             if not tried and not any(a.mounted is mounted for a in self._running):
                 self._launch(mounted)
                 self._changed.notify_all()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="rowhouse-builder", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread left: the next wake tries again
+                thread.start()
+                self._thread = thread
 
     def _reset(self) -> None:
         self._changed = threading.Condition()
@@ -125,16 +128,19 @@ class Builder:
 
     def _run(self) -> None:
         with self._changed:
-            while True:
+            while self._thread is not None:
                 try:
                     until = self._turn(monotonic())
                 except BaseException:
                     until = monotonic() + 1.0
                     _say("the builder stumbled, and goes on:\n%s", traceback.format_exc())
-                self._changed.wait(None if until is None else max(0.0, until - monotonic()))
+                if until is None:
+                    self._thread = None  # everything is up, or lazy: until something wakes it
+                else:
+                    self._changed.wait(max(0.0, until - monotonic()))
 
     def _turn(self, now: float) -> float | None:
-        """Do what is to be done by now; return when there is more, or None where news will tell."""
+        """Do what is to be done by now; return when there is more to do, or None for never."""
         for attempt in list(self._running):
             self._watch(attempt, now)
         for attempt in list(self._left_behind):

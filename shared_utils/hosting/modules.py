@@ -14,7 +14,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, cast
@@ -60,6 +60,15 @@ def own(package: str) -> None:
     importlib.invalidate_caches()
 
 
+def loaded(package: str) -> frozenset[str]:
+    """Return the names of the modules of ``package`` that are loaded."""
+    if package not in sys.modules:
+        # To look at every name would write to its reference count, and so copy the pages that a
+        # worker shares with gunicorn's master.
+        return frozenset()
+    return _loaded_now(package)
+
+
 def drop(package: str, loaded_before: Iterable[str]) -> None:
     """Take the modules of ``package`` out that a failed build has loaded.
 
@@ -68,9 +77,9 @@ def drop(package: str, loaded_before: Iterable[str]) -> None:
 
     Args:
         package: dotted name of a mount's own package.
-        loaded_before: names in ``sys.modules`` before the build.
+        loaded_before: what :func:`loaded` said before the build.
     """
-    own_now = {name for name in list(sys.modules) if _is_in(name, {package})}
+    own_now = _loaded_now(package)  # a package that failed has left its submodules behind
     fresh = own_now.difference(loaded_before)
     used = _used_from_outside(fresh, own_now)
     for name in sorted(fresh - used):
@@ -130,7 +139,11 @@ def _is_in(name: str, packages: Iterable[str]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def _used_from_outside(names: set[str], own_now: set[str]) -> set[str]:
+def _loaded_now(package: str) -> frozenset[str]:
+    return frozenset(name for name in list(sys.modules) if _is_in(name, {package}))
+
+
+def _used_from_outside(names: Set[str], own_now: Set[str]) -> set[str]:
     """Return those of ``names`` that a module which is not the package's own refers to."""
     modules = {id(sys.modules[name]): name for name in names}
     ancestors = {name.rpartition(".")[0] for name in own_now}  # the import system's own reference

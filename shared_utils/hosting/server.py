@@ -8,6 +8,7 @@ stands in the files by then.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -70,7 +71,10 @@ def before_fork(arbiter: Any, worker: Any) -> None:
     # With preload_app the host is made in the master; from here on its workers build.
     if pause := getattr(arbiter.app.callable, "pause_building", None):
         pause()
-    # Or the workers' garbage collectors would copy the pages that they share with the master.
+    # What loading has left free goes back to the system, or the workers would write into it; and
+    # what is left is frozen, or their garbage collectors would write to it.
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # GNU libc has it
+        trim(0)
     gc.freeze()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import urllib.parse
 
@@ -138,3 +139,58 @@ def test_a_header_script_name_is_not_believed(project: Project, serve: Serve) ->
 
     assert server.get("/well/", SCRIPT_NAME="/pre").text == "well"
     assert server.get("/well", SCRIPT_NAME="/pre").headers["Location"].endswith("/well/")
+
+
+@pytest.mark.parametrize("trusted", [0, 1])
+def test_the_scheme_is_a_trusted_proxys_to_say(
+    project: Project, serve: Serve, trusted: int
+) -> None:
+    project.app("well")
+    project.operator(f"[host]\ntrusted_proxies = {trusted}\n")
+    server = serve()
+
+    location = server.get("/well", X_Forwarded_Proto="https").headers["Location"]
+    assert location.startswith("https:" if trusted else "http:")
+    odd = server.get("/well/", X_Forwarded_Proto="https", X_Forwarded_Ssl="off")
+    assert odd.status == 200
+
+
+def test_gunicorns_flags_for_logs_win(project: Project, serve: Serve) -> None:
+    project.app("well")
+    access, errors = project.root / "access.log", project.root / "errors.log"
+    server = serve(f"--access-logfile={access}", f"--error-logfile={errors}")
+    assert server.get("/well/").status == 200
+
+    until(lambda: "GET /well/" in access.read_text(), "the access log is where the flag says")
+    assert "Booting worker" in errors.read_text()
+    assert "GET /well/" not in server.lines()
+
+
+def test_what_a_worker_logs_is_one_json_object_a_line(project: Project, serve: Serve) -> None:
+    project.app(
+        "well",
+        """
+        from flask import Flask
+        from config import configure_app
+
+        def create_app(overrides=None):
+            app = Flask(__name__)
+            configure_app(app, overrides)
+
+            @app.get("/")
+            def index():
+                app.logger.warning("two\\nlines")
+                return "well"
+
+            return app
+        """,
+    )
+    server = serve()
+    answer = server.get("/well/", X_Request_ID="request-0001")
+
+    assert answer.headers["X-Request-ID"] == "request-0001"
+    lines = [json.loads(line) for line in server.lines().splitlines() if line.startswith("{")]
+    [line] = [line for line in lines if line.get("message") == "two\nlines"]
+    assert line["app"] == "well"
+    assert line["request_id"] == "request-0001"
+    assert line["level"] == "warning"

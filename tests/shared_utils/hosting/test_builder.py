@@ -155,12 +155,99 @@ def test_no_mounts_are_built_at_once(bench: Bench) -> None:
 
 
 def test_starting_twice_begins_once(bench: Bench) -> None:
+    with hanging() as hang:
+        bench.mount("a", hang)
+        builder = bench.make(startup_wait=0)
+        builder.start()
+        thread = builder._thread
+        assert thread is not None
+        builder.start()
+        assert builder._thread is thread
+    builder.wait()
+
+
+def test_the_builder_ends_when_nothing_is_left_to_do_and_begins_again(
+    bench: Bench, eventually: Eventually
+) -> None:
     bench.mount("a")
+    idle = bench.mount("idle", load="lazy")
     builder = bench.run()
-    thread = builder._thread
-    builder.start()
-    assert builder._thread is thread
-    assert bench.order == ["a"]
+    eventually(lambda: builder._thread is None)
+    builder.wake(idle)
+    assert idle.wait(PATIENCE)
+    assert bench.states() == {"a": "up", "idle": "up"}
+
+
+def test_the_builder_outlives_what_apps_have_broken(
+    bench: Bench, eventually: Eventually, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A neighbour breaks logging, and time.sleep, and has taken the last thread for a while."""
+    tries: list[int] = []
+
+    def build() -> WSGIApplication:
+        tries.append(1)
+        if len(tries) < 4:
+            raise RuntimeError("not yet")
+        return app
+
+    def refused(*arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def handle(record: logging.LogRecord) -> None:
+        raise ValueError("I/O operation on closed file")
+
+    monkeypatch.setattr(logging.root.handlers[0], "handle", handle)
+    monkeypatch.setattr(time, "sleep", refused)
+    mount = bench.mount("a", build)
+    bench.run()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        bench.builder.wake(mount)
+    bench.builder.wake(mount)
+    eventually(lambda: mount.is_built)
+    assert len(tries) == 4
+
+
+def test_an_attempt_whose_thread_cannot_start_is_tried_again(
+    bench: Bench, eventually: Eventually, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[str] = []
+    start = threading.Thread.start
+
+    def sometimes(thread: threading.Thread) -> None:
+        if thread.name.startswith("rowhouse-build-"):
+            starts.append(thread.name)
+            if len(starts) < 3:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", sometimes)
+    mount = bench.mount("a")
+    bench.run()
+    eventually(lambda: mount.is_built)
+    assert len(starts) == 3
+
+
+def test_a_failed_mount_leaves_the_modules_of_a_sibling_in_its_package(
+    bench: Bench, modules: Modules
+) -> None:
+    """Two mounts of one package: what one of them has loaded, the other may be using."""
+    package = modules.package({"one.py": "VALUE = 1\n", "two.py": "VALUE = 2\n"})
+
+    def load_one() -> WSGIApplication:
+        __import__(f"{package}.one")
+        return app
+
+    def load_two_and_fail() -> WSGIApplication:
+        __import__(f"{package}.two")
+        raise RuntimeError("no")
+
+    bench.mount("a", load_one, target=f"{package}.one:app")
+    bench.mount("b", load_two_and_fail, target=f"{package}.two:app")
+    bench.run()
+    assert bench.states() == {"a": "up", "b": "down"}
+    assert f"{package}.one" in sys.modules
+    assert f"{package}.two" in sys.modules
 
 
 class Unspeakable(Exception):
