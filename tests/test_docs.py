@@ -86,6 +86,11 @@ def test_every_link_between_documents_leads_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_no_placeholder_is_left() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        assert not re.search(r"^(FIGURES|TODO|TBD|XXX)\b", document.read_text(), re.MULTILINE)
+
+
 def test_every_make_target_of_the_readme_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"(?:^    |`)make ([a-z]+)", README, re.MULTILINE)):
