@@ -7,7 +7,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,15 +42,8 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1"}
 
 
-@pytest.fixture
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        found: int = probe.getsockname()[1]
-    return found
-
-
 @pytest.fixture(params=list(COMMANDS.values()), ids=list(COMMANDS))
-def running(project: Project, port: int, request: pytest.FixtureRequest) -> Iterator[Path]:
+def running(project: Project, request: pytest.FixtureRequest) -> Iterator[Path]:
     (project.root / ".flaskenv").write_text((REPOSITORY / ".flaskenv").read_text())
     project.app("well")
     project.app("crash", CRASHES)
@@ -62,7 +54,7 @@ def running(project: Project, port: int, request: pytest.FixtureRequest) -> Iter
         process = subprocess.Popen(
             request.param,
             cwd=project.root,
-            env=environment() | {"FLASK_RUN_PORT": str(port), "FLASK_DEBUG": "1"},
+            env=environment() | {"FLASK_RUN_PORT": "0", "FLASK_DEBUG": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -84,16 +76,26 @@ def get(port: int, path: str) -> Answer:
         return Answer(response.status, response.headers, response.read().decode())
 
 
+def port_of(log: Path) -> int:
+    """Return the port that the development server has got."""
+    told = re.compile(r"Running on http://127\.0\.0\.1:(\d+)")
+    until(lambda: told.search(log.read_text()) is not None, "the development server listens")
+    found = told.search(log.read_text())
+    assert found is not None
+    return int(found[1])
+
+
 def answers(port: int, path: str, text: str) -> bool:
     try:
         return text in get(port, path).text
-    except OSError:
-        return False
+    except (OSError, http.client.HTTPException):
+        return False  # the reloader ends the old process wherever it is
 
 
 def test_development_server_reloads_and_debugs_over_all_mounts(
-    running: Path, project: Project, port: int
+    running: Path, project: Project
 ) -> None:
+    port = port_of(running)
     until(lambda: answers(port, "/well/", "well"), "the development server answers")
 
     assert "Werkzeug Debugger" in get(port, "/crash/").text
