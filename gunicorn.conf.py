@@ -57,11 +57,4 @@ def _is_ours(name: str) -> bool:
     return name.partition(".")[0] in _OURS
 
 
-def post_worker_init(worker: Any) -> None:
-    """Build on in a worker that was forked from a master with ``preload_app``."""
-    start = getattr(worker.wsgi, "resume_building", None)
-    if start is not None:
-        start()
-
-
 globals().update(_reloaded())

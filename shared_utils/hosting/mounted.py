@@ -49,8 +49,8 @@ class Mounted:
 
     def up(self, app: WSGIApplication, seconds: float) -> None:
         """Serve ``app`` from now on."""
-        self.build_seconds, self.failure = seconds, ""
         self._app = app
+        self.build_seconds, self.failure = seconds, ""
         self._settled.set()
 
     def down(self, failure: str, retry_at: float) -> None:

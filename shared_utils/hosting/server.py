@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from shared_utils.hosting import master
 from shared_utils.hosting.settings.mounts import Settings
 from shared_utils.logging import configure_logging
 
@@ -60,14 +61,32 @@ def gunicorn_settings(
         "forwarder_headers": "",
         "secure_scheme_headers": {},
         # Not logconfig_dict, which would switch gunicorn's access log on.
-        "on_starting": join_logging,
+        "on_starting": starting,
         "pre_fork": before_fork,
+        "post_fork": master.back_off,
+        "post_worker_init": booted,
+        "child_exit": lambda arbiter, worker: master.count_exit(worker),
         "on_reload": join_logging,
     }
 
 
+def starting(arbiter: Any) -> None:
+    """Set up the master."""
+    master.outlive_workers(arbiter)
+    join_logging(arbiter)
+
+
+def booted(worker: Any) -> None:
+    """Set up a worker that has its application."""
+    master.mark_booted(worker)
+    # With preload_app the host was made in the master, where it does not build.
+    if resume := getattr(worker.wsgi, "resume_building", None):
+        resume()
+
+
 def before_fork(arbiter: Any, worker: Any) -> None:
     """Make the master ready to be copied."""
+    master.mark_unbooted(worker)
     # With preload_app the host is made in the master; from here on its workers build.
     if pause := getattr(arbiter.app.callable, "pause_building", None):
         pause()
