@@ -13,7 +13,7 @@ help: ## this list
 setup: $(STAMP) ## make .venv and install what constraints.txt pins
 
 # Made on first use; again only when what it was made from has changed. With every app's extra.
-EXTRAS = $(shell $(PYTHON) -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(",".join(s["options.extras_require"]))')
+EXTRAS = $(shell $(PYTHON) -c 'import configparser as c; s = c.ConfigParser(); s.read("setup.cfg"); print(",".join(k for k, v in s["options.extras_require"].items() if v.strip()))')
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -28,6 +28,8 @@ def name_fault(name: str, settings: Settings) -> str | None:
     for folder in (f"apps/{name}", f"tests/apps/{name}"):
         if (root / folder).exists():
             return f"it is there already: {folder}"
+    if name == "dev":
+        return "it is the extra of this project's own tools in setup.cfg"
     if settings.find(name):
         return "the operator file has a mount of this name already"
     if (root / name).exists() or (root / f"{name}.py").exists():

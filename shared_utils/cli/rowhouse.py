@@ -13,6 +13,7 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
+from shared_utils import __version__
 from shared_utils.cli.app_config import config_command
 from shared_utils.cli.listing import list_command
 from shared_utils.cli.new import new_command
@@ -36,14 +37,17 @@ class ProjectGroup(FlaskGroup):
                 with contextlib.redirect_stdout(sys.stderr):
                     return create_app()
             except ConfigError as error:
-                click.echo(f"Error: {error}", err=True)
-                raise click.exceptions.Exit(1) from None
+                raise click.ClickException(str(error)) from None
 
         super().__init__(
             name="rowhouse",
             create_app=host,
             help="Many independent Flask apps in one gunicorn.",
+            add_version_option=False,
         )
+        # The app is always the host.
+        self.params = [parameter for parameter in self.params if parameter.name != "app"]
+        click.version_option(__version__, prog_name="rowhouse")(self)
         self.root = root
         for command in (list_command, routes_command, config_command, new_command, serve_command):
             self.add_command(command)

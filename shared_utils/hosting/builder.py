@@ -8,7 +8,7 @@ One thread, the builder, decides what is built when. Each build runs in a thread
     a lazy mount's first request     -> at once, beside whatever else is built
 
 Apps share the process: they may have broken anything, ``logging`` and ``time.sleep`` included. So
-the builder runs no code of theirs, writes no log line in its own thread, and outlives every error.
+the builder calls no code of theirs, writes no log line in its own thread, and outlives every error.
 """
 
 from __future__ import annotations
@@ -195,6 +195,7 @@ class Builder:
     def _watch(self, attempt: Attempt, now: float) -> None:
         """End an attempt that takes too long, as far as it can be ended."""
         if not attempt.is_alive:  # an app's profiling hook can end a thread before it reports
+            self._drop_modules(attempt)
             self._running.remove(attempt)
             if not attempt.expired:
                 self._failed(attempt.mounted, "its build ended without a result")

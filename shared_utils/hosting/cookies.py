@@ -42,7 +42,7 @@ def without(cookies: str, names: Collection[str], *, keep: str = "") -> str:
 
 def _scoped_cookie(cookie: str, script_name: str, prefix: str) -> str:
     pair, *attributes = cookie.split(";")
-    if pair.strip().startswith("__Host-"):
+    if pair.strip().lower().startswith("__host-"):
         return cookie
     path = ""
     kept = []

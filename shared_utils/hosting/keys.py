@@ -39,6 +39,9 @@ def root_keys(instance: Path, environ: Mapping[str, str] | None = None) -> tuple
     environ = os.environ if environ is None else environ
     old = [key for key in re.split(r"[\s,]+", environ.get(OLD_VARIABLE, "")) if key]
     if current := environ.get(VARIABLE, ""):
+        if not current.strip():
+            found, write = "is blank", "write a key, or unset it"
+            raise ConfigError([Mistake(file=VARIABLE, found=found, write=write)])
         return (current, *old)
     kept = _kept(instance / FILE)
     return (kept[0], *(old or kept[1:]))

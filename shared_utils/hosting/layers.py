@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
 import os
@@ -66,8 +65,15 @@ class Layered:
 
 
 def _copied(value: Any) -> Any:
-    """Return ``value`` with tables of its own: a higher layer may write into them."""
-    return copy.deepcopy(value) if isinstance(value, dict | list | set | tuple) else value
+    """Return ``value`` with containers of its own: a higher layer, or an app, may write into them.
+
+    What they hold is the same: a client or a lock of a Python file cannot be copied.
+    """
+    if isinstance(value, dict):
+        return {key: _copied(held) for key, held in value.items()}
+    if type(value) in (list, set, tuple):
+        return type(value)(_copied(held) for held in value)
+    return value
 
 
 def _loaded(key: str, text: str) -> Any:
@@ -132,25 +138,23 @@ def derive(config: Layered, mount: Mount, settings: Settings, *, root: str) -> N
 
 def _check_keys(config: Layered, mount: Mount) -> None:
     """Refuse keys that could sign nothing: Flask would fail on the first session only."""
-    if isinstance(config.values.get("SECRET_KEY_FALLBACKS"), str | bytes):
-        raise ConfigError(
-            [
-                Mistake(
-                    file=config.origins.get("SECRET_KEY_FALLBACKS", mount.shown_target),
-                    key="SECRET_KEY_FALLBACKS",
-                    found="is one text, each letter of which would be a key",
-                    write='write a list: ["the old key"]',
-                )
-            ]
+    faults = {}
+    if not _is_key(config.values["SECRET_KEY"]):
+        faults["SECRET_KEY"] = (
+            "is not a text, or an empty one",
+            f"leave it out: {mount.name} gets a key of its own",
         )
-    if not config.values["SECRET_KEY"]:
+    old = config.values.get("SECRET_KEY_FALLBACKS")
+    if old is not None and not (isinstance(old, list | tuple) and all(map(_is_key, old))):
+        faults["SECRET_KEY_FALLBACKS"] = ("is not a list of texts", 'write ["the old key"]')
+    if faults:
         raise ConfigError(
-            [
-                Mistake(
-                    file=config.origins.get("SECRET_KEY", mount.shown_target),
-                    key="SECRET_KEY",
-                    found="is empty",
-                    write=f"leave it out: {mount.name} gets a key of its own",
-                )
-            ]
+            Mistake(
+                file=config.origins.get(key, mount.shown_target), key=key, found=found, write=write
+            )
+            for key, (found, write) in faults.items()
         )
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str | bytes) and bool(value)

@@ -125,9 +125,10 @@ class Row:
 
 def _held_back(mount: Mount, holder: Mount, prefix: str | None) -> Mount:
     """Return ``mount`` as it stays down at ``prefix``: ``holder`` is served where it belongs."""
+    file, key = mount.prefix_at
     taken = Mistake(
-        file=mount.source or "rowhouse.toml",
-        key="prefix",
+        file=file,
+        key=key,
         found=f'"{mount.prefix}" is being served by {holder.name}',
         write="write another prefix, or reload the host",
     )

@@ -160,6 +160,7 @@ def test_a_wrong_operator_file_is_told_without_a_traceback(
         ("wiki", "the operator file has a mount of this name already"),
         ("tested", "it is there already: tests/apps/tested"),
         ("rowhouse_x", "the host keeps it for itself"),
+        ("dev", "it is the extra of this project's own tools in setup.cfg"),
         ("json", "it is a module of the standard library"),
         ("flask", "it is an installed module"),
         ("config", "the host keeps it for itself"),
@@ -229,3 +230,18 @@ def test_serve_is_gunicorn_without_the_development_servers_settings(
 
     assert result.returncode == 0, result.stderr
     assert "DEBUG None" in result.stdout
+
+
+def test_version_is_ours(rowhouse: Rowhouse) -> None:
+    from shared_utils import __version__
+
+    assert rowhouse("--version").stdout == f"rowhouse, version {__version__}\n"
+
+
+def test_help_needs_no_sound_settings(project: Project, rowhouse: Rowhouse) -> None:
+    project.operator("[host\n")
+    result = rowhouse("--help")
+
+    assert result.returncode == 0
+    assert "List the mounts." in result.stdout
+    assert result.stderr == ""

@@ -7,6 +7,7 @@ name. The losers are down.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from shared_utils.hosting.settings.mistakes import Mistake
 from shared_utils.hosting.settings.mounts import Mount, Project
 from shared_utils.hosting.settings.reading import read
 from shared_utils.hosting.settings.schema import Limits, Manifest, OperatorFile, OperatorMount
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,9 +57,10 @@ def _seat(mount: Mount, holders: dict[str, str]) -> Mount:
     """Return ``mount`` as it is where a neighbour has its prefix: down, at a free one if any."""
     if not mount.served or mount.prefix is None or holders[mount.prefix] == mount.name:
         return mount
+    file, key = mount.prefix_at
     lost = Mistake(
-        file=mount.source or "rowhouse.toml",
-        key="prefix",
+        file=file,
+        key=key,
         found=f'"{mount.prefix}" is the prefix of {holders[mount.prefix]}',
         write="write another prefix",
     )
@@ -77,9 +81,14 @@ def claim_of(
     theirs, mistakes = _manifest(project, operator.host.limits, name, path, ours)
     given = ours.model_fields_set
     word = {key: getattr(ours if key in given else theirs, key) for key in Manifest.model_fields}
+    by_operator = "prefix" in given or path is None
+    operator_file = project.shown(project.operator)
     mount = Mount(
         name=name,
         prefix=word["prefix"] or f"/{name}",
+        prefix_at=(operator_file, f"mounts.{name}.prefix")
+        if path is None or by_operator
+        else (project.shown(path), "prefix"),
         target=word["app"] or f"apps.{name}:create_app()",
         title=word["title"] or names.title(name),
         description=word["description"],
@@ -96,7 +105,7 @@ def claim_of(
         operator_config=ours.config,
         mistakes=mistakes,
     )
-    return Claim(mount=mount, by_operator="prefix" in given or path is None)
+    return Claim(mount=mount, by_operator=by_operator)
 
 
 def _manifest(
@@ -106,7 +115,12 @@ def _manifest(
     if path is None:
         return Manifest(), ()
     shown = project.shown(path)
-    manifest = read(path, shown, Manifest)
+    try:
+        manifest = read(path, shown, Manifest)
+    except Exception as error:  # a second net: no team's file may stop the host
+        logger.exception("%s cannot be read", shown)
+        found, write = f"reading it raised {type(error).__name__}", "write it more plainly"
+        return Manifest(), (Mistake(file=shown, found=found, write=write),)
     mistakes = list(manifest.mistakes)
     if fault := names.fault(name):
         mistakes.append(Mistake(file=shown, found=fault[0], write=fault[1]))

@@ -23,6 +23,7 @@ def shared(folder: Path, shown: Callable[[Path], str]) -> tuple[Mapping[str, Any
     """Return what ``instance/config.py`` says to all apps, and its mistakes."""
     path = folder / SHARED
     values, mistakes = _values(path, shown(path))
+    mistakes += _misplaced(values, shown(path))
     for key, what in _OF_ONE_APP.items():
         if key in values:
             mistakes.append(
@@ -45,9 +46,17 @@ def own(folder: Path, name: str, shown: Callable[[Path], str]) -> Mapping[str, A
     """
     path = folder / f"{name}.py"
     values, mistakes = _values(path, shown(path))
+    mistakes += _misplaced(values, shown(path))
     if mistakes:
         raise ConfigError(mistakes)
     return values
+
+
+def _misplaced(values: Mapping[str, Any], shown: str) -> list[Mistake]:
+    if "APPLICATION_ROOT" not in values:
+        return []
+    found, write = "it follows from the prefix", "leave it out"
+    return [Mistake(file=shown, key="APPLICATION_ROOT", found=found, write=write)]
 
 
 def _values(path: Path, shown: str) -> tuple[dict[str, Any], list[Mistake]]:
@@ -58,7 +67,7 @@ def _values(path: Path, shown: str) -> tuple[dict[str, Any], list[Mistake]]:
     except OSError as error:
         fault = error.strerror or type(error).__name__
         return {}, [Mistake(file=shown, found=f"cannot be read ({fault})", write="mend it")]
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         # The message of the error may quote a secret of the file: name its kind and place alone.
         line = next(
             (

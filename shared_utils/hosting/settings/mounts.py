@@ -66,6 +66,7 @@ class Mount:
     Attributes:
         name: the folder in ``apps/``, or NAME of ``[mounts.NAME]``.
         prefix: where it is mounted, decoded; None where a neighbour has what it asked for.
+        prefix_at: file and key, as messages name them, where the prefix is or could be said.
         target: "module:attribute" or "module:factory()".
         source: its manifest as messages name it; None for a mount outside ``apps/``.
         served: it is enabled and part of ``ROWHOUSE_ONLY``.
@@ -79,6 +80,9 @@ class Mount:
     prefix: str | None
     target: str
     title: str
+    prefix_at: tuple[str, str] = dataclasses.field(
+        default=("rowhouse.toml", "mounts"), compare=False
+    )
     description: str = ""
     owner: str = ""
     contact: str = ""

@@ -113,8 +113,10 @@ def _without(data: dict[str, Any], paths: list[tuple[int | str, ...]]) -> dict[s
 
 
 def _path(error: ErrorDetails) -> tuple[int | str, ...]:
-    """Return where a mistake is; pydantic marks one in a key itself with ``[key]``."""
-    return tuple(part for part in error["loc"] if part != "[key]")
+    """Return where a mistake is, without the ``[key]`` that pydantic puts after one in a key."""
+    path = error["loc"]
+    in_key = error["type"] == "mistaken" and len(path) > 2 and path[-1] == "[key]"
+    return path[:-1] if in_key else path
 
 
 def _mistake(error: ErrorDetails, shown: str, model: type[BaseModel]) -> Mistake:

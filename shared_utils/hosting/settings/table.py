@@ -28,11 +28,9 @@ def load(
     """
     settings, mistakes = survey(project, environ, defaults)
     if mistakes:
-        # A prefix that a mount outside apps/ lost is a mistake of the operator file: told already.
+        # A prefix that the operator gave twice is a mistake of the operator file: told already.
         faults = (
-            fault
-            for mount in settings.known
-            for fault in (mount.faults if mount.source else mount.mistakes)
+            fault for mount in settings.known for fault in mount.faults if fault.about is None
         )
         raise ConfigError([*mistakes, *faults])
     return settings

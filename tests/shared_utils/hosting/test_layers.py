@@ -188,16 +188,17 @@ def test_what_a_layer_set_stays_but_for_the_root(project: ProjectFolder) -> None
     assert not (project.root / "instance" / "secret_key").exists()
 
 
-@pytest.mark.parametrize("key", ["", None, b""])
-def test_an_empty_key_is_refused(project: ProjectFolder, key: object) -> None:
-    with pytest.raises(ConfigError, match="SECRET_KEY: is empty"):
+@pytest.mark.parametrize("key", ["", None, b"", 3, ["a"]])
+def test_what_is_no_key_is_refused(project: ProjectFolder, key: object) -> None:
+    with pytest.raises(ConfigError, match="SECRET_KEY: is not a text, or an empty one"):
         derived(project, SECRET_KEY=key)
 
 
-def test_fallbacks_that_are_one_text_are_refused(project: ProjectFolder) -> None:
+@pytest.mark.parametrize("old", ["old", 3, {"a": 1}, [3], [""]])
+def test_what_is_no_list_of_keys_is_refused(project: ProjectFolder, old: object) -> None:
     # Flask takes each letter of a text for an old key, and accepts what is signed with it.
-    with pytest.raises(ConfigError, match="SECRET_KEY_FALLBACKS"):
-        derived(project, SECRET_KEY="new", SECRET_KEY_FALLBACKS="old")
+    with pytest.raises(ConfigError, match="SECRET_KEY_FALLBACKS: is not a list of texts"):
+        derived(project, SECRET_KEY="new", SECRET_KEY_FALLBACKS=old)
 
 
 # Apps that do not call configure_app.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from shared_utils.hosting.settings import mounts, table
 from shared_utils.hosting.settings.mistakes import ConfigError
 from shared_utils.hosting.settings.mounts import Mount, Settings
+from shared_utils.hosting.settings.reading import read
+from shared_utils.hosting.settings.schema import Manifest, OperatorFile
 
 if TYPE_CHECKING:
     from tests.conftest import ProjectFolder
@@ -231,6 +234,9 @@ def test_a_name_that_is_not_utf_8_can_be_printed(project: ProjectFolder) -> None
         pytest.param("[limits]\nmax_body = 0x" + "f" * 5000, id="above-the-ceiling"),
         pytest.param('app = "m:' + "-" * 20000 + '1"', id="nested-target"),
         pytest.param('app = "m:f({[]: 1})"', id="unhashable-argument"),
+        pytest.param('"[key]" = 1', id="pydantics-own-mark"),
+        pytest.param('limits."[key]" = 1', id="pydantics-own-mark-in-limits"),
+        pytest.param('config."[key]" = 1', id="pydantics-own-mark-in-config"),
     ],
 )
 def test_no_manifest_stops_the_host(project: ProjectFolder, text: str) -> None:
@@ -239,6 +245,49 @@ def test_no_manifest_stops_the_host(project: ProjectFolder, text: str) -> None:
     settings = project.settings()
     assert mount(settings, "bad").faults
     assert not mount(settings, "good").faults
+
+
+ODD_KEYS = st.one_of(
+    st.sampled_from(
+        ["[key]", "", "limits", "config", "prefix", "app", "title", "x.y", "A", "a\nb"]
+    ),
+    st.text(max_size=4),
+)
+ODD_VALUES = st.one_of(
+    st.sampled_from(
+        ["1", "-1.5", "nan", '""', "true", "[]", "[[1], {}]", "{}", "1979-05-27", "07:32:00"]
+    ),
+    st.text(
+        st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\\'"),
+        max_size=3,
+    ).map(lambda text: f"'{text}'"),
+)
+
+
+@given(
+    st.dictionaries(st.lists(ODD_KEYS, min_size=1, max_size=3).map(tuple), ODD_VALUES, max_size=4)
+)
+def test_whatever_keys_a_manifest_has_nothing_is_raised(lines: dict[tuple[str, ...], str]) -> None:
+    text = "\n".join(
+        f"{'.'.join(json.dumps(part) for part in key)} = {value}" for key, value in lines.items()
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "app.toml")
+        path.write_text(text, encoding="utf-8")
+        for model in (Manifest, OperatorFile):
+            for mistake in read(path, "app.toml", model).mistakes:
+                assert mistake.found
+                assert mistake.write
+
+
+def test_a_prefix_that_the_operator_gives_twice_is_told_once(project: ProjectFolder) -> None:
+    project.manifest("aa")
+    project.manifest("trades")
+    project.operator('[mounts.aa]\nprefix = "/x"\n[mounts.trades]\nprefix = "/x"\n')
+    with pytest.raises(ConfigError) as raised:
+        project.settings()
+    [only] = raised.value.mistakes
+    assert only.key == "mounts.trades.prefix"
 
 
 def test_a_manifest_that_is_a_folder_is_a_mistake(project: ProjectFolder) -> None:
