@@ -61,17 +61,17 @@ def gunicorn_settings(
         "forwarder_headers": "",
         "secure_scheme_headers": {},
         # Not logconfig_dict, which would switch gunicorn's access log on.
-        "on_starting": starting,
+        "on_starting": set_up_master,
         "pre_fork": before_fork,
         "post_fork": master.back_off,
         "post_worker_init": booted,
         "child_exit": lambda arbiter, worker: master.count_exit(worker),
-        "on_reload": join_logging,
+        "on_reload": set_up_master,
     }
 
 
-def starting(arbiter: Any) -> None:
-    """Set up the master."""
+def set_up_master(arbiter: Any) -> None:
+    """Set up the master, at its start and at a reload: the code before may have been older."""
     master.outlive_workers(arbiter)
     join_logging(arbiter)
 
