@@ -39,11 +39,11 @@ def _reloaded() -> dict[str, Any]:
         sys.modules.update(last_good)
         server = last_good.get("shared_utils.hosting.server")
         settings = server.handed_over() if server else None
+        explained = type(error).__name__ == "ConfigError"  # its class is of the code that failed
         if server is None or settings is None:
-            if type(error).__name__ == "ConfigError":
+            if explained:
                 sys.exit(f"rowhouse does not start: {error}")
             raise
-        explained = type(error).__name__ == "ConfigError"
         logging.getLogger("gunicorn.error").error(
             "reload: the last good code and settings stay: %s",
             error,

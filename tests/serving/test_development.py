@@ -109,12 +109,9 @@ def test_development_server_reloads_and_debugs_over_all_mounts(
     assert re.search("Detected change in .*well", running.read_text())
 
 
-def test_flask_routes_lists_the_rules_of_all_mounts(project: Project) -> None:
-    project.app("well")
-    project.app("idle", manifest='load = "lazy"\n')
-    project.app("sick", "raise RuntimeError\n")
-    listing = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "dispatcher", "routes"],
+def routes_of(project: Project, app: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", app, "routes"],
         cwd=project.root,
         env=environment(),
         capture_output=True,
@@ -122,6 +119,13 @@ def test_flask_routes_lists_the_rules_of_all_mounts(project: Project) -> None:
         check=True,
         timeout=PATIENCE,
     ).stdout
+
+
+def test_flask_routes_lists_the_rules_of_all_mounts(project: Project) -> None:
+    project.app("well")
+    project.app("idle", manifest='load = "lazy"\n')
+    project.app("sick", "raise RuntimeError\n")
+    listing = routes_of(project, "dispatcher")
 
     rules = {line.split()[0]: line.split()[-1] for line in listing.splitlines()[2:]}
     assert rules["well:index"] == "/well/"
@@ -133,13 +137,5 @@ def test_flask_routes_lists_the_rules_of_all_mounts(project: Project) -> None:
 def test_an_app_runs_alone_under_flask(project: Project) -> None:
     project.app("well")
     project.app("neighbour", manifest="prefix = 7\n")
-    listing = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "apps.well", "routes"],
-        cwd=project.root,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE,
-    ).stdout
+    listing = routes_of(project, "apps.well")
     assert "/-/live" in listing

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
@@ -192,15 +192,3 @@ def _paths(model: type[BaseModel]) -> Iterator[str]:
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from (f"{name}.{path}" for path in _paths(inner))
-
-
-def settings_of(model: type[BaseModel]) -> Mapping[str, str]:
-    """Return dotted key and description of every setting of ``model``."""
-    found: dict[str, str] = {}
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            found |= {f"{name}.{key}": text for key, text in settings_of(inner).items()}
-        else:
-            found[name] = (field.description or "").strip()
-    return found

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
-from shared_utils.hosting.settings.reading import check, read, settings_of
+from shared_utils.hosting.settings.reading import check, read
 from shared_utils.hosting.settings.schema import Manifest, OperatorFile
 
 
@@ -214,12 +214,6 @@ def test_check_takes_what_is_sound() -> None:
     found = check({"limits": {"deadline": 3}}, "app.toml", Manifest)
     assert found.mistakes == ()
     assert found.held.limits.deadline == 3
-
-
-def test_every_setting_is_described() -> None:
-    settings = {**settings_of(OperatorFile), **settings_of(Manifest)}
-    assert {"host.limits.deadline", "limits.deadline", "prefix"} <= settings.keys()
-    assert all(settings.values())
 
 
 def test_an_error_of_many_mistakes_lists_them_all() -> None:

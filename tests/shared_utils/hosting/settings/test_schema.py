@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared_utils.hosting.settings.names import NAME
-from shared_utils.hosting.settings.schema import OPERATOR_ONLY, Limits, Manifest, shows
+from shared_utils.hosting.settings.schema import (
+    OPERATOR_ONLY,
+    Host,
+    Limits,
+    Manifest,
+    OperatorFile,
+    OperatorMount,
+    shows,
+)
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -115,3 +123,8 @@ def test_what_is_no_name(name: str) -> None:
 )
 def test_which_values_a_message_may_show(key: str, shown: bool) -> None:
     assert shows(key) is shown
+
+
+@pytest.mark.parametrize("model", [Host, Limits, Manifest, OperatorFile, OperatorMount])
+def test_every_setting_is_described(model: type[BaseModel]) -> None:
+    assert {name for name, field in model.model_fields.items() if not field.description} == set()
