@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from shared_utils.hosting import interrupt, modules
+from shared_utils.hosting import interrupt, modules, telling
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.logging import app_name
 
@@ -92,7 +91,7 @@ class Attempt:
         with self._lock:
             if self._finished or self._thread.ident is None:
                 return None
-            stack = interrupt.stack_of(self._thread.ident)
+            stack = str(interrupt.Stack(self._thread.ident))
             interrupt.interrupt(self._thread.ident, StartupTimeout)
             return stack
 
@@ -103,19 +102,10 @@ class Attempt:
         # A factory may raise anything, SystemExit included: none of it may reach a neighbour.
         except BaseException as error:
             # Here, because this may run code of the app too, and may be interrupted.
-            self.failure, self.traceback = _told(error)
+            self.failure, self.traceback = telling.told(error)
         else:
             self.app = app
         with self._lock:
             self._finished = True
             interrupt.clear(threading.get_ident())
         self._report(self)
-
-
-def _told(error: BaseException) -> tuple[str, str]:
-    """Return an error in a few words and as a traceback; the app may have made it hard to tell."""
-    name = type.__getattribute__(type(error), "__name__")
-    try:
-        return f"{name}: {error}", "".join(traceback.format_exception(error)).rstrip()
-    except BaseException:
-        return name, f"Traceback (most recent call last):\n  (cannot be told)\n{name}"

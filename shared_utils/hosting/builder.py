@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from shared_utils.hosting import modules
+from shared_utils.hosting import modules, telling
 from shared_utils.hosting.attempt import Attempt
 from shared_utils.hosting.mounted import Mounted
 
@@ -133,7 +133,12 @@ class Builder:
                     until = self._turn(monotonic())
                 except BaseException:
                     until = monotonic() + 1.0
-                    _say("the builder stumbled, and goes on:\n%s", traceback.format_exc())
+                    telling.say_aside(
+                        logger,
+                        logging.ERROR,
+                        "the builder stumbled, and goes on:\n%s",
+                        traceback.format_exc(),
+                    )
                 if until is None:
                     self._thread = None  # everything is up, or lazy: until something wakes it
                 else:
@@ -272,18 +277,6 @@ class Builder:
 def _log_down(mounted: Mounted, failure: str, told: str) -> None:
     mount = mounted.mount
     extra = {"app": mount.name, "owner": mount.owner, "contact": mount.contact}
-    _say("%s is down: %s\n%s", mount.name, failure, told, extra=extra)
-
-
-def _say(message: str, *values: str, extra: dict[str, str] | None = None) -> None:
-    """Log an error in a thread of its own.
-
-    A handler may hang, or raise; a build that hangs inside of ``logging`` holds its lock.
-    """
-
-    def write() -> None:
-        with contextlib.suppress(Exception):
-            logger.error(message, *values, extra=extra)
-
-    with contextlib.suppress(RuntimeError):
-        threading.Thread(target=write, name="rowhouse-log", daemon=True).start()
+    telling.say_aside(
+        logger, logging.ERROR, "%s is down: %s\n%s", mount.name, failure, told, extra=extra
+    )
