@@ -1,0 +1,1 @@
+"""What surrounds one mounted app: bulkhead, deadline, body limit, barrier."""

@@ -1,0 +1,152 @@
+"""The bulkhead: slots and threads of one worker process, shared by all apps.
+
+One lock guards the shares. It is held for a few steps of this package's own code and never while
+anything waits, so that it is free whatever an app does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+from shared_utils.hosting.settings.schema import Limits
+from shared_utils.hosting.walls.shares import Share, Shares
+
+
+class Permit:
+    """What one request holds: a thread, and a slot while it runs. Made by ``Bulkhead.hold``."""
+
+    _slot_is_there: threading.Lock
+
+    def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share) -> None:
+        self._bulkhead, self._shares, self._share = bulkhead, shares, share
+        self._holds, self._runs = True, False
+
+    def run(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds for a slot; say whether it has come."""
+        shares, share = self._shares, self._share
+        with self._bulkhead.lock:
+            self._runs = shares.take(share)
+            if self._runs:
+                return True
+            self._slot_is_there = threading.Lock()
+            self._slot_is_there.acquire()
+            shares.park(share, self)
+        if not self._slot_is_there.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+            with self._bulkhead.lock:
+                if shares.withdraw(share, self):
+                    return False
+        self._runs = True
+        return True
+
+    def stop(self) -> None:
+        """Give the slot back, where it has one."""
+        if not self._runs:
+            return
+        self._runs = False
+        if not self._bulkhead.is_current(self._shares):
+            return
+        with self._bulkhead.lock:
+            admitted = self._shares.give_back(self._share)
+        for permit in admitted:
+            assert isinstance(permit, Permit)
+            permit._slot_is_there.release()
+
+    def let_go(self) -> None:
+        """Give back all that it holds."""
+        self.stop()
+        if not self._holds:
+            return
+        self._holds = False
+        if self._bulkhead.is_current(self._shares):
+            with self._bulkhead.lock:
+                self._shares.let_go(self._share)
+
+    def __del__(self) -> None:
+        """See that nothing is lost with a response that nobody has closed.
+
+        Not given back here: this may run in the middle of anything, under the lock as well.
+        """
+        if self._holds:
+            self._bulkhead.abandoned.append(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one app has in this process at the moment."""
+
+    running: int
+    parked: int
+    threads: int
+
+
+class Bulkhead:
+    """Slots and threads of this process.
+
+    Args:
+        slots: ``[host] slots``.
+        threads: ``[host] threads``.
+        limits: those of each mount, by name.
+
+    Attributes:
+        lock: held for every look at the shares, by this module alone.
+        abandoned: permits whose responses were never closed, to be given back by the next request.
+    """
+
+    def __init__(self, slots: int, threads: int, limits: Mapping[str, Limits]) -> None:
+        self._configured = self._size = (slots, threads)
+        self._limits = dict(limits)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: in a forked process nothing runs, and nobody holds the lock."""
+        self.lock = threading.Lock()
+        self.abandoned: deque[Permit] = deque()
+        self._shares = Shares(*self._size)
+        self._by_name = {name: _share(limits) for name, limits in self._limits.items()}
+
+    def scale(self, threads: int) -> None:
+        """Be as large as gunicorn is: with other ``threads`` there are other slots as well."""
+        slots, of = self._configured
+        self._size = (max(1, round(slots * threads / of)), threads)
+        with self.lock:
+            self._shares.slots, self._shares.threads = self._size
+
+    def place(self, name: str, limits: Limits) -> None:
+        """Take on other limits of a mount."""
+        self._limits[name] = limits
+        told, share = _share(limits), self._by_name[name]
+        with self.lock:
+            share.max_running, share.max_threads = told.max_running, told.max_threads
+
+    def hold(self, name: str) -> Permit | None:
+        """Let a request of this mount hold its thread; None where the mount holds too many."""
+        if self.abandoned:
+            with contextlib.suppress(IndexError):  # another request has taken the last one
+                while True:
+                    self.abandoned.pop().let_go()
+        share = self._by_name[name]
+        shares = self._shares
+        with self.lock:
+            held = shares.hold(share)
+        return Permit(self, shares, share) if held else None
+
+    def load(self, name: str) -> Load:
+        """Return what the mount has now."""
+        share = self._by_name[name]
+        with self.lock:
+            return Load(running=share.running, parked=len(share.parked), threads=share.held)
+
+    def is_current(self, shares: Shares) -> bool:
+        """Say whether these shares are this process's own, not those it was forked from."""
+        return shares is self._shares
+
+
+def _share(limits: Limits) -> Share:
+    return Share(
+        max_running=limits.max_running or math.inf, max_threads=limits.max_threads or math.inf
+    )

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from shared_utils.hosting.settings.schema import Limits
+from shared_utils.hosting.walls.bulkhead import Bulkhead, Load, Permit
+
+NOTHING = Load(running=0, parked=0, threads=0)
+LONG = 60.0
+
+
+def bulkhead(slots: int = 4, threads: int = 64, **limits: Limits) -> Bulkhead:
+    return Bulkhead(slots, threads, limits or {"a": Limits(), "b": Limits()})
+
+
+def held(walls: Bulkhead, name: str = "a") -> Permit:
+    permit = walls.hold(name)
+    assert permit is not None
+    return permit
+
+
+def running(walls: Bulkhead, name: str = "a") -> Permit:
+    permit = held(walls, name)
+    assert permit.run(0)
+    return permit
+
+
+def test_a_permit_gives_back_what_it_holds_exactly_once() -> None:
+    walls = bulkhead()
+    one, other = running(walls), running(walls)
+    assert walls.load("a") == Load(running=2, parked=0, threads=2)
+    one.stop()
+    one.stop()
+    assert walls.load("a") == Load(running=1, parked=0, threads=2)
+    one.let_go()
+    one.let_go()
+    one.stop()
+    assert walls.load("a") == Load(running=1, parked=0, threads=1)
+    other.let_go()
+    assert walls.load("a") == NOTHING
+
+
+def test_what_is_abandoned_is_given_back_with_the_next_request() -> None:
+    walls = bulkhead()
+    for _ in range(3):
+        running(walls)  # and nobody keeps it
+    permit = running(walls)
+    assert walls.load("a") == Load(running=1, parked=0, threads=1)
+    permit.let_go()
+
+
+def test_without_a_slot_a_request_is_parked_until_its_time_is_up() -> None:
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    late = held(walls)
+    assert not late.run(0.01)
+    assert walls.load("a") == Load(running=3, parked=0, threads=4)
+    late.let_go()
+    for permit in permits:
+        permit.let_go()
+    assert walls.load("a") == NOTHING
+
+
+def test_a_parked_request_runs_as_soon_as_a_slot_is_given_back(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    walls = bulkhead()
+    first, *_ = [running(walls) for _ in range(3)]
+    ran: list[bool] = []
+    waiting = threading.Thread(target=lambda: ran.append(held(walls).run(LONG)))
+    waiting.start()
+    eventually(lambda: walls.load("a").parked == 1)
+    first.stop()
+    waiting.join(LONG)
+    assert ran == [True]
+    assert walls.load("a") == Load(running=3, parked=0, threads=4)
+
+
+def test_an_app_with_too_many_threads_gets_no_other_but_its_neighbour_does() -> None:
+    walls = bulkhead(threads=8)
+    permits = [walls.hold("a") for _ in range(10)]
+    assert len([permit for permit in permits if permit]) == 6
+    assert walls.hold("b") is not None
+
+
+def test_with_another_number_of_threads_there_are_other_slots_as_well() -> None:
+    walls = bulkhead(slots=64, threads=512)
+    walls.scale(64)
+    walls.scale(64)
+    permits = [held(walls) for _ in range(10)]
+    assert sum(permit.run(0) for permit in permits) == 6
+    walls.scale(1)
+    assert running(walls, "b")
+
+
+def test_other_limits_hold_at_once() -> None:
+    walls = bulkhead()
+    walls.place("a", Limits(max_running=1))
+    one = running(walls)
+    assert not held(walls).run(0)
+    one.let_go()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_begins_anew_and_old_permits_mean_nothing_there() -> None:
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    with walls.lock:  # as another thread may hold it at the moment of the fork
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                walls.reset()
+                for permit in permits:
+                    permit.let_go()
+                code = 0 if walls.load("a") == NOTHING and held(walls).run(0) else 2
+            finally:
+                os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert walls.load("a").running == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_threads_under_a_random_schedule_lose_nothing(seed: int) -> None:
+    """Many threads ask, give up, stop twice, let go without a stop; the sums are exact."""
+    walls = bulkhead(slots=3, threads=40, a=Limits(), b=Limits(max_running=2), c=Limits())
+    most = {"a": 0, "b": 0, "c": 0}
+    now = dict(most)
+    lock = threading.Lock()
+    failures: list[BaseException] = []
+
+    def requests(number: int) -> None:
+        chance = random.Random(seed * 1000 + number)
+        try:
+            for _ in range(60):
+                name = chance.choice("abc")
+                permit = walls.hold(name)
+                if permit is None:
+                    continue
+                if permit.run(chance.choice([0, 0.0005, 0.005, LONG])):
+                    with lock:
+                        now[name] += 1
+                        most[name] = max(most[name], now[name])
+                        assert sum(now.values()) <= 3 + 3
+                    if chance.random() < 0.3:
+                        threading.Event().wait(0.0002)
+                    with lock:
+                        now[name] -= 1
+                    if chance.random() < 0.5:
+                        permit.stop()
+                        permit.stop()
+                permit.let_go()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=requests, args=[number]) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+    assert not failures
+    assert not any(thread.is_alive() for thread in threads)
+    assert most["b"] <= 2
+    assert all(most.values())
+    assert [walls.load(name) for name in "abc"] == [NOTHING] * 3
