@@ -55,10 +55,26 @@ def clear(thread_id: int) -> None:
     _raise_in(ctypes.c_ulong(thread_id), None)
 
 
-def stack_of(thread_id: int) -> str:
-    """Return where a thread is, written as a traceback is; empty where it has ended."""
-    frame = sys._current_frames().get(thread_id)
-    return "".join(traceback.format_stack(frame)).rstrip() if frame is not None else ""
+class Stack:
+    """Where a thread was. Source lines are read when it is written: that may call code of an app.
+
+    Args:
+        thread_id: a thread; one that has ended has an empty stack.
+        inside: leave out the frames up to the last one of a file in this folder.
+    """
+
+    def __init__(self, thread_id: int, *, inside: str = "") -> None:
+        frame = sys._current_frames().get(thread_id)
+        frames = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False)
+        if frame is None:
+            frames.clear()
+        frames.reverse()
+        own = [n for n, each in enumerate(frames, 1) if inside and each.filename.startswith(inside)]
+        self._frames = traceback.StackSummary.from_list(frames[own[-1] if own else 0 :])
+
+    def __str__(self) -> str:
+        """Write it as a traceback is written."""
+        return "".join(self._frames.format()).rstrip()
 
 
 def _is_safe(frame: FrameType) -> bool:

@@ -54,7 +54,7 @@ def test_a_thread_inside_the_standard_library_is_left_alone() -> None:
 
     running = Running(loop)
     inside.wait(PATIENCE)
-    while "in wait" not in interrupt.stack_of(running.id):
+    while "in wait" not in str(interrupt.Stack(running.id)):
         pass
     assert not any(interrupt.interrupt(running.id, Stop) for _ in range(50))
     go.set()
@@ -86,7 +86,7 @@ def test_a_thread_that_has_ended_is_nobodys() -> None:
     running = Running(lambda: None)
     running.thread.join(PATIENCE)
     assert not interrupt.interrupt(running.id, Stop)
-    assert interrupt.stack_of(running.id) == ""
+    assert str(interrupt.Stack(running.id)) == ""
     interrupt.clear(running.id)
 
 
@@ -119,4 +119,4 @@ def test_where_it_is_safe(file: str, safe: bool) -> None:
 
 
 def test_a_stack_shows_the_innermost_line_last() -> None:
-    assert interrupt.stack_of(threading.get_ident()).splitlines()[-2].endswith("in stack_of")
+    assert str(interrupt.Stack(threading.get_ident())).splitlines()[-2].endswith("in __init__")

@@ -1,0 +1,221 @@
+"""Deadlines: how long an app may take, and a watchdog that ends what takes longer.
+
+Only time in the app counts: a clock stands still while a request is blocked on its client.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep  # now: an app may replace them later
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from shared_utils.hosting import interrupt
+from shared_utils.hosting.settings.mounts import Mount
+from shared_utils.hosting.telling import say_aside
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.1
+"""Seconds between two looks at what runs."""
+AGAIN = 1.0
+"""Seconds after which a thread that goes on regardless is interrupted again."""
+STUCK_AFTER = 10.0
+"""Seconds past its deadline after which a thread is held to be blocked."""
+
+_WALLS = f"{Path(__file__).parent}/"
+
+
+class DeadlineExceeded(BaseException):
+    """Raised in an app that takes longer than its mount's deadline."""
+
+
+def shown_path(environ: WSGIEnvironment) -> str:
+    """Return the path of a request as a log line may show it: percent-encoded."""
+    return quote(f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode("latin-1", "replace"))
+
+
+class Clock:
+    """The time that one request has spent in its app. It stands still until ``resume``.
+
+    Args:
+        mount: whose app it is.
+        environ: the request, for the log.
+        limit: seconds; 0 for no end.
+
+    Attributes:
+        exceeded: the limit has been passed at least once.
+    """
+
+    def __init__(self, mount: Mount, environ: WSGIEnvironment, limit: float) -> None:
+        self._mount, self._environ, self.limit = mount, environ, limit
+        self.thread = threading.get_ident()
+        # Held while the thread is interrupted, and while the clock is stopped: no interrupt
+        # comes after that, so that none lands in another request.
+        self._lock = threading.Lock()
+        self._spent = 0.0
+        self._since: float | None = None
+        self._interrupted = self.exceeded = False
+        self.exceeded_at = self._next_try = 0.0
+
+    def resume(self) -> None:
+        """Go on counting: the app has the word."""
+        self._since = monotonic()
+
+    def pause(self) -> None:
+        """Stop counting; no interrupt comes after this.
+
+        Raises:
+            DeadlineExceeded: an interrupt had come, and only landed here.
+        """
+        landed = None
+        while True:
+            try:
+                with self._lock:
+                    if self._since is not None:
+                        self._spent += monotonic() - self._since
+                        self._since = None
+                    if self._interrupted:
+                        interrupt.clear(self.thread)
+                        self._interrupted = False
+                break
+            except DeadlineExceeded as interrupted:
+                landed = interrupted
+        if landed is not None:
+            raise landed
+
+    def restart(self, limit: float) -> None:
+        """Begin to count anew, up to another limit; only while it stands still."""
+        self._spent, self.limit = 0.0, limit
+        self.exceeded, self._next_try = False, 0.0
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its thread has not come back for long after its deadline."""
+        return (
+            self._since is not None
+            and self.exceeded
+            and monotonic() - self.exceeded_at > STUCK_AFTER
+        )
+
+    def check(self) -> None:
+        """Interrupt the thread, where the limit is passed and it is safe where the thread is."""
+        told: tuple[interrupt.Stack, bool] | None = None
+        with self._lock:
+            now = monotonic()
+            if self._since is None or self._spent + now - self._since <= self.limit:
+                return
+            if now < self._next_try:
+                return
+            stack = interrupt.Stack(self.thread, inside=_WALLS) if not self.exceeded else None
+            raised = interrupt.interrupt(self.thread, DeadlineExceeded)
+            if raised:
+                self._interrupted = True
+                self._next_try = now + AGAIN
+            if stack is not None:
+                self.exceeded, self.exceeded_at = True, now
+                told = (stack, raised)
+        if told is not None:
+            self._report(*told)
+
+    def _report(self, stack: interrupt.Stack, raised: bool) -> None:
+        mount, environ = self._mount, self._environ
+        request_id = environ.get("HTTP_X_REQUEST_ID", "")
+        say_aside(
+            logger,
+            logging.ERROR,
+            "%s %s of %s%s has taken longer than %g s%s. It was at:\n%s",
+            environ["REQUEST_METHOD"],
+            shown_path(environ),
+            mount.name,
+            f" ({mount.owner})" if mount.owner else "",
+            self.limit,
+            "" if raised else ", and cannot be interrupted there",
+            stack,
+            extra={"app": mount.name, "owner": mount.owner, "request_id": request_id},
+        )
+
+
+class Watchdog:
+    """A thread that looks at all clocks of this process while there are any.
+
+    It begins with the first request, so that nothing runs before a fork.
+    """
+
+    def __init__(self) -> None:
+        self._on_stuck: Callable[[int], None] = lambda count: None
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: a forked process has none of these threads."""
+        self._clocks: set[Clock] = set()
+        self._busy = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stuck = 0
+
+    def call_when_stuck(self, report: Callable[[int], None]) -> None:
+        """Have ``report`` called with the number of threads that do not come back, as it changes.
+
+        It is called in the watchdog's thread.
+        """
+        self._on_stuck = report
+
+    def watch(self, clock: Clock) -> None:
+        """Begin to look at a clock."""
+        self._clocks.add(clock)
+        if not self._busy.is_set():
+            self._busy.set()
+            if self._thread is None:
+                self._start()
+
+    def forget(self, clock: Clock) -> None:
+        """Look no longer at a clock, which stands still."""
+        self._clocks.discard(clock)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="rowhouse-watchdog", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the machine has no thread left: the next request tries again
+                self._busy.clear()
+            else:
+                self._thread = thread
+
+    def _run(self) -> None:
+        while True:
+            self._busy.wait()
+            self._look()
+            if not self._clocks and not self._stuck:
+                self._busy.clear()
+                if self._clocks:  # one began in between
+                    self._busy.set()
+            sleep(TICK)
+
+    def _look(self) -> None:
+        clocks = list(self._clocks)
+        for clock in clocks:
+            _outlived(clock.check)
+        stuck = sum(clock.is_stuck for clock in clocks)
+        if stuck != self._stuck:
+            self._stuck = stuck
+            _outlived(lambda: self._on_stuck(stuck))
+
+
+def _outlived(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except BaseException:
+        say_aside(
+            logger, logging.ERROR, "the watchdog stumbled, and goes on:\n%s", traceback.format_exc()
+        )
