@@ -11,8 +11,10 @@ A request's way, from the outside in:
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from flask import Flask
+from flask.helpers import get_debug_flag
 from werkzeug.exceptions import HTTPException
 
 import config
@@ -39,6 +41,14 @@ class Host(Flask):
         """Begin no build in this process, which will be forked."""
         pages.row_of(self).builder.pause()
 
+    def serve_with(self, threads: int) -> None:
+        """Share out as many threads as the server has, whatever the settings say."""
+        pages.row_of(self).walls.bulkhead.scale(threads)
+
+    def watch_for_stuck_threads(self, report: Callable[[int], None]) -> None:
+        """Have ``report`` called with the number of threads that hang, as it changes."""
+        pages.row_of(self).walls.watchdog.call_when_stuck(report)
+
     def resume_building(self) -> None:
         """Go on building in a process that was forked from the one that made this host."""
         pages.row_of(self).builder.start()
@@ -59,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     host.register_blueprint(pages.bp)
     host.register_error_handler(HTTPException, pages.answer_error)
 
-    row = Row(settings, pages=host.wsgi_app)
+    row = Row(settings, pages=host.wsgi_app, debug=get_debug_flag())
     host.extensions[pages.ROW] = row
     host.url_map.row = row  # type: ignore[attr-defined]
 

@@ -112,6 +112,7 @@ def test_a_required_mount_that_is_down_makes_it_unready(project: ProjectFolder) 
         "state": "down",
         "prefix": "/exits",
         "required": True,
+        **{"running": 0, "parked": 0, "threads": 0},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -13,8 +12,12 @@ from flask import Flask
 from shared_utils.hosting import cookies
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mounts import Mount
-from shared_utils.logging import app_name, request_id
-from shared_utils.problems import problem
+from shared_utils.hosting.walls import refusals
+from shared_utils.hosting.walls.barrier import Exchange
+from shared_utils.hosting.walls.body import announced
+from shared_utils.hosting.walls.refusals import refusal
+from shared_utils.hosting.walls.walls import Walls
+from shared_utils.logging import app_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,12 +28,13 @@ class Mounted:
 
     Attributes:
         mount: its settings; others after it was down and its manifest was mended.
+        walls: what it shares with its neighbours.
         build_seconds: how long its last successful build took.
         failure: in a few words, why it is down; empty where it is not.
     """
 
-    def __init__(self, mount: Mount, *, wake: Callable[[Mounted], None]) -> None:
-        self._wake = wake
+    def __init__(self, mount: Mount, *, walls: Walls, wake: Callable[[Mounted], None]) -> None:
+        self.walls, self._wake = walls, wake
         self._app: WSGIApplication | None = None
         self._settled = threading.Event()
         self._has_begun = False
@@ -43,6 +47,7 @@ class Mounted:
     def place(self, mount: Mount) -> None:
         """Take on these settings."""
         self.mount = mount
+        self.walls.bulkhead.place(mount.name, mount.limits)
         self._script_name = prefixes.script_name(mount.prefix or "/")
 
     # What the builder says of it.
@@ -109,17 +114,34 @@ class Mounted:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        app_name.set(self.mount.name)
+        mount, walls = self.mount, self.walls
+        app_name.set(mount.name)
+        if announced(environ) > mount.limits.max_body:
+            return refusals.too_large(mount, environ)(environ, start_response)
+        permit = walls.bulkhead.hold(mount.name)
+        if permit is None:
+            return refusals.busy(mount, environ)(environ, start_response)
         app = self._app or self._built_by_now()
-        if app is None:
-            return self._unavailable(environ)(environ, start_response)
+        if app is None or not permit.run(mount.limits.queue_timeout):
+            permit.let_go()
+            refusal = refusals.busy(mount, environ) if app else self._unavailable(environ)
+            return refusal(environ, start_response)
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._sessions:
             self._strip(environ, cookie)
-        if self.mount.cookies == "shared":
-            return app(environ, start_response)
-        script_name = environ["SCRIPT_NAME"]
+        if mount.cookies == "scoped":
+            start_response = self._scoping(environ["SCRIPT_NAME"], start_response)
+        exchange = Exchange(
+            mount,
+            environ,
+            start_response,
+            permit=permit,
+            watchdog=walls.watchdog,
+            debug=walls.debug,
+        )
+        return exchange.begin(app)
 
+    def _scoping(self, script_name: str, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: cookies.Headers, exc_info: Any = None) -> Any:
             for name, _ in headers:
                 if name.lower() == "set-cookie":
@@ -127,7 +149,7 @@ class Mounted:
                     break
             return start_response(status, headers, exc_info)
 
-        return app(environ, start)
+        return start
 
     def _strip(self, environ: WSGIEnvironment, cookie: str) -> None:
         kept = cookies.without(cookie, self._sessions, keep=self.session_cookie)
@@ -145,19 +167,9 @@ class Mounted:
 
     def _unavailable(self, environ: WSGIEnvironment) -> WSGIApplication:
         mount = self.mount
-        reach = f" {mount.owner or 'Its team'} can help: {mount.contact}." if mount.contact else ""
         if self.failure:
-            retry_after = max(1, math.ceil(self._retry_at - time.monotonic()))
-            detail = f"{mount.title} is not available at the moment.{reach}"
-        else:
-            retry_after = 1
-            detail = f"{mount.title} is starting.{reach}"
-        return problem(
-            503,
-            detail,
-            accept=environ.get("HTTP_ACCEPT"),
-            app=mount.name,
-            request_id=request_id.get() or None,
-            headers={"Retry-After": str(retry_after)},
-            contact=mount.contact or None,
-        )
+            detail = f"{mount.title} is not available at the moment."
+            return refusal(
+                mount, environ, 503, detail, retry_after=self._retry_at - time.monotonic()
+            )
+        return refusal(mount, environ, 503, f"{mount.title} is starting.", retry_after=1)

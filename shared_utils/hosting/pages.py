@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
@@ -29,7 +31,7 @@ def live() -> Response:
 
 @bp.get("/-/ready")
 def ready() -> tuple[Response, int, dict[str, str]]:
-    """Answer 200, or 503 while a required mount is not up, and tell each mount's state."""
+    """Answer 200, or 503 while a required mount is not up; tell each mount's state and load."""
     row = row_of(current_app)
     row.builder.start()  # a process that was forked since has none yet
     mounts = {
@@ -37,6 +39,7 @@ def ready() -> tuple[Response, int, dict[str, str]]:
             "state": mounted.state,
             "prefix": mounted.mount.prefix,
             "required": mounted.mount.required,
+            **dataclasses.asdict(row.walls.bulkhead.load(name)),
         }
         for name, mounted in row.mounts.items()
     }

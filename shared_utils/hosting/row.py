@@ -19,6 +19,7 @@ from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mistakes import Mistake
 from shared_utils.hosting.settings.mounts import Mount, Settings
 from shared_utils.hosting.settings.table import reread
+from shared_utils.hosting.walls.walls import Walls
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -35,23 +36,28 @@ class Row:
         settings: what ``config.load_settings()`` returned.
         pages: the host's own application: what is under ``/-/``, and the answer to paths that no
             mount matches.
+        debug: no deadlines, and errors of apps are passed on for a debugger to show.
 
     Attributes:
         settings: the same settings.
+        walls: what stands between the mounts.
         mounts: every mount by name, in order of names.
         dispatcher: the WSGI application that leads to them.
         builder: builds them.
     """
 
-    def __init__(self, settings: Settings, pages: WSGIApplication) -> None:
+    def __init__(self, settings: Settings, pages: WSGIApplication, *, debug: bool = False) -> None:
         self.settings = settings
+        self.walls = Walls.around(settings.mounts, settings.host, debug=debug)
         self._pages = pages
         self._placing = threading.Lock()
         forked = weakref.WeakMethod(self._reset_in_child)
         os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
         self.builder: Builder
         self.mounts: Mapping[str, Mounted] = {
-            mount.name: Mounted(mount, wake=lambda mounted: self.builder.wake(mounted))
+            mount.name: Mounted(
+                mount, walls=self.walls, wake=lambda mounted: self.builder.wake(mounted)
+            )
             for mount in settings.mounts
         }
         self.builder = Builder(
@@ -75,6 +81,7 @@ class Row:
 
     def _reset_in_child(self) -> None:
         self._placing = threading.Lock()
+        self.walls.reset_after_fork()
 
     def _build(self, mounted: Mounted) -> WSGIApplication:
         return building.build(Site(mount=mounted.mount, settings=self.settings, row=self.mounts))

@@ -79,6 +79,8 @@ def set_up_master(arbiter: Any) -> None:
 def booted(worker: Any) -> None:
     """Set up a worker that has its application."""
     master.mark_booted(worker)
+    if serve_with := getattr(worker.wsgi, "serve_with", None):
+        serve_with(worker.cfg.threads)
     # With preload_app the host was made in the master, where it does not build.
     if resume := getattr(worker.wsgi, "resume_building", None):
         resume()

@@ -128,7 +128,10 @@ def test_required_app_that_is_down_makes_the_host_unready(project: Project, serv
 
     answer = server.get("/-/ready")
     assert answer.status == 503
-    assert answer.json["mounts"]["sick"] == {"state": "down", "prefix": "/sick", "required": True}
+    assert answer.json["mounts"]["sick"] == {
+        **{"state": "down", "prefix": "/sick", "required": True},
+        **{"running": 0, "parked": 0, "threads": 0},
+    }
     assert server.get("/-/live").status == 200
 
 

@@ -9,6 +9,8 @@ from flask import Flask
 
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.settings.mounts import Mount
+from shared_utils.hosting.settings.schema import Host
+from shared_utils.hosting.walls.walls import Walls
 from shared_utils.links import LinkError, mount_url
 from shared_utils.sibling import EXTENSION, Sibling
 
@@ -35,7 +37,9 @@ class Row:
 
     def add(self, name: str, prefix: str | None, load: str = "eager") -> Mounted:
         mount = Mount(name=name, prefix=prefix, target="x:y", title=name, load=load)
-        self.mounts[name] = Mounted(mount, wake=lambda mounted: None)
+        self.mounts[name] = Mounted(
+            mount, walls=Walls.around([mount], Host()), wake=lambda mounted: None
+        )
         return self.mounts[name]
 
     def up(self, name: str, prefix: str) -> Flask:

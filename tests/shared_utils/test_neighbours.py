@@ -7,6 +7,8 @@ from flask import Flask
 
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.settings.mounts import Mount
+from shared_utils.hosting.settings.schema import Host
+from shared_utils.hosting.walls.walls import Walls
 from shared_utils.neighbours import Entry, neighbours
 from shared_utils.sibling import EXTENSION, Sibling
 
@@ -18,7 +20,7 @@ def wsgi(environ: Any, start_response: Any) -> list[bytes]:
 def mounted(name: str, prefix: str | None, **facts: Any) -> Mounted:
     facts = {"title": name, **facts}
     mount = Mount(name=name, prefix=prefix, target="x:y", **facts)
-    return Mounted(mount, wake=lambda mounted: None)
+    return Mounted(mount, walls=Walls.around([mount], Host()), wake=lambda mounted: None)
 
 
 def app(row: dict[str, Mounted]) -> Flask:

@@ -100,9 +100,9 @@ class Limits(_Table):
     """What one mount may use, in one worker process."""
 
     max_running: Annotated[int, Field(ge=1)] | None = None
-    """fixed cap on slots; without it, fair share"""
+    """fixed cap on slots, within the fair share"""
     max_threads: Annotated[int, Field(ge=1)] | None = None
-    """fixed cap on threads held; without it, fair share"""
+    """fixed cap on threads held, within the fair share"""
     queue_timeout: Seconds = 5.0
     """seconds a request is parked before it is shed, and waits for a lazy app to be built"""
     deadline: Seconds = 30.0

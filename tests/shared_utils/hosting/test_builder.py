@@ -16,7 +16,8 @@ from shared_utils.hosting import builder as builder_module
 from shared_utils.hosting.builder import Builder
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.settings.mounts import Mount
-from shared_utils.hosting.settings.schema import Limits
+from shared_utils.hosting.settings.schema import Host, Limits
+from shared_utils.hosting.walls.walls import Walls
 from shared_utils.logging import app_name
 
 if TYPE_CHECKING:
@@ -63,7 +64,11 @@ class Bench:
             limits=Limits(startup_timeout=startup_timeout, queue_timeout=PATIENCE),
         )
         self.builds[name] = build
-        self.mounts[name] = Mounted(mount, wake=lambda mounted: self.builder.wake(mounted))
+        self.mounts[name] = Mounted(
+            mount,
+            walls=Walls.around([mount], Host()),
+            wake=lambda mounted: self.builder.wake(mounted),
+        )
         return self.mounts[name]
 
     def make(self, startup_wait: float = PATIENCE, kind: type[Builder] = Builder) -> Builder:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Iterable
@@ -11,7 +12,9 @@ from werkzeug.test import Client
 
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.settings.mounts import Mount
-from shared_utils.hosting.settings.schema import Limits
+from shared_utils.hosting.settings.schema import Host, Limits
+from shared_utils.hosting.walls.bulkhead import Load
+from shared_utils.hosting.walls.walls import Walls
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -19,8 +22,9 @@ if TYPE_CHECKING:
 
 def mounted(load: str = "eager", **facts: Any) -> Mounted:
     facts = {"title": "Trades", "prefix": "/trades", **facts}
-    mount = Mount(name="trades", target="x:y", load=load, limits=Limits(queue_timeout=0), **facts)
-    return Mounted(mount, wake=lambda mounted: None)
+    facts = {"limits": Limits(queue_timeout=0), **facts}
+    mount = Mount(name="trades", target="x:y", load=load, **facts)
+    return Mounted(mount, walls=Walls.around([mount], Host()), wake=lambda mounted: None)
 
 
 def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -36,7 +40,7 @@ def under(prefix: str, app: Mounted) -> Client:
 
 def answer(app: Mounted, script_name: str = "/trades", **environ: Any) -> Any:
     client = Client(app, use_cookies=False)
-    return client.get("/", base_url=f"http://localhost{script_name}", **environ)
+    return client.get("/", base_url=f"http://localhost{script_name}", buffered=True, **environ)
 
 
 def test_the_states_of_an_eager_mount() -> None:
@@ -101,7 +105,8 @@ def test_what_is_starting_says_so() -> None:
 
 def test_it_wakes_the_builder_while_there_is_no_app() -> None:
     woken: list[Mounted] = []
-    mount = Mounted(Mount(name="a", prefix="/a", target="x:y", title="A"), wake=woken.append)
+    settings = Mount(name="a", prefix="/a", target="x:y", title="A")
+    mount = Mounted(settings, walls=Walls.around([settings], Host()), wake=woken.append)
     answer(mount)
     assert woken == [mount]
     mount.up(echo, 0)
@@ -143,24 +148,50 @@ def test_cookies_it_sets_are_scoped(cookies: str, script_name: str, expected: st
 
 
 def test_without_cookies_headers_are_the_apps_own() -> None:
-    headers = [("X-One", "1")]
-    seen: list[object] = []
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", headers)
-        return []
-
     mount = mounted()
-    mount.up(app, 0)
-    mount({"SCRIPT_NAME": "/trades"}, lambda *given: seen.append(given[1]))  # type: ignore[arg-type]
-    assert seen == [headers]
+    mount.up(echo, 0)
+    assert answer(mount).headers.to_wsgi_list() == [("Content-Type", "text/plain")]
 
 
-def test_the_body_is_the_apps_own_object() -> None:
-    body = [b"x"]
-    mount = mounted()
-    mount.up(lambda environ, start_response: body, 0)
-    assert mount({"SCRIPT_NAME": ""}, lambda *_: lambda _: None) is body
+def test_a_body_that_is_announced_too_large_is_refused_before_a_byte_is_read() -> None:
+    mount = mounted(limits=Limits(max_body=9))
+    mount.up(echo, 0)
+    read: list[int] = []
+
+    class Input(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            read.append(1)
+            return super().read(size)
+
+    client = Client(mount, use_cookies=False)
+    assert client.post("/", input_stream=Input(b"123456789"), content_length=9).status_code == 200
+    response = client.post("/", input_stream=Input(b"1234567890"), content_length=10)
+    assert (response.status_code, read) == (413, [])
+    assert "up to 9 bytes" in response.text
+
+
+def test_what_is_not_admitted_is_shed_and_what_is_refused_gives_back_what_it_held() -> None:
+    mount = mounted(limits=Limits(max_running=1, max_threads=2, queue_timeout=0))
+    bulkhead = mount.walls.bulkhead
+    inner: list[Any] = []
+
+    def asks_again(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not inner:
+            inner.append(None)
+            inner[0] = answer(mount)
+        return echo(environ, start_response)
+
+    mount.up(asks_again, 0)
+    assert answer(mount).status_code == 200
+    assert inner[0].status_code == 503
+    assert inner[0].headers["Retry-After"] == "1"
+    assert "more requests than it can answer" in inner[0].text
+    assert bulkhead.load("trades") == Load(running=0, parked=0, threads=0)
+    mount.down("X: y", time.monotonic())
+    mount = mounted(limits=Limits(max_threads=1, queue_timeout=0))
+    mount.down("X: y", time.monotonic())
+    assert [answer(mount).status_code for _ in range(3)] == [503] * 3
+    assert mount.walls.bulkhead.load("trades") == Load(running=0, parked=0, threads=0)
 
 
 def test_the_name_of_its_session_cookie() -> None:

@@ -1,0 +1,340 @@
+"""The barrier: whatever an app does, the server gets a sound response, or cuts the connection.
+
+An app's ``start_response`` is kept back until its first body chunk, so that a response which has
+to be replaced sends one set of headers (PEP 3333, "The start_response() Callable").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from shared_utils.hosting.settings.mounts import Mount
+from shared_utils.hosting.telling import told
+from shared_utils.hosting.walls import refusals
+from shared_utils.hosting.walls.body import Body, has_body
+from shared_utils.hosting.walls.bulkhead import Permit
+from shared_utils.hosting.walls.cutting import cut
+from shared_utils.hosting.walls.deadline import Clock, DeadlineExceeded, Watchdog, shown_path
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+_STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
+_HEADERS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*\n)*")
+"""Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
+
+_FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO, tempfile._TemporaryFileWrapper)
+"""What a server may read, or send by sendfile(2), without running code of an app."""
+
+_WALLS = f"{Path(__file__).parent}/"
+_END = object()
+
+
+class Misuse(Exception):
+    """An app breaks WSGI; says what it did, and what to do instead."""
+
+
+class Exchange:
+    """One request to an app, and its response: what the server iterates over.
+
+    Args:
+        mount: whose app it is.
+        environ: the request. The app gets a copy: nothing that it writes there reaches the server.
+        start_response: the server's.
+        permit: what the request holds. The slot is given back with the last byte of a known
+            ``Content-Length``, all of it when the response is closed.
+        watchdog: looks at the app's time.
+        debug: no deadlines, and errors are passed on for a debugger to show.
+    """
+
+    def __init__(
+        self,
+        mount: Mount,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        *,
+        permit: Permit,
+        watchdog: Watchdog,
+        debug: bool = False,
+    ) -> None:
+        self._mount, self._environ, self._start_response = mount, environ, start_response
+        self._permit, self._watchdog, self._debug = permit, watchdog, debug
+        limits = mount.limits
+        self._clock = Clock(mount, environ, 0 if debug else limits.deadline)
+        self._body: Body | None = None
+        self._status: str | None = None
+        self._headers: list[tuple[str, str]] = []
+        self._left: int | None = None
+        self._is_begun = self._is_over = False
+        self._write_to_server: Callable[[bytes], object]
+        self._server_failure: BaseException | None = None
+        self._iterable: Any = None
+        self._chunks: Iterator[bytes] | None = None
+        self._close: Any = None
+
+    def begin(self, app: WSGIApplication) -> Iterable[bytes]:
+        """Call the app and return the response, which is this exchange or a file to send."""
+        environ = dict(self._environ)
+        if has_body(environ):
+            limit = self._mount.limits.max_body
+            self._body = environ["wsgi.input"] = Body(environ["wsgi.input"], limit, self._clock)
+        clock = self._clock
+        if clock.limit:
+            self._watchdog.watch(clock)
+        try:
+            clock.resume()
+            response = self._iterable = app(environ, self._start)
+            if self._is_file(response):
+                clock.pause()
+                return self._sent_by_server(response)
+            self._chunks = _chunks(response)
+            clock.pause()
+        except BaseException as error:
+            try:
+                self._chunks = iter([self._replaced(error)])
+            except BaseException:
+                self.close()
+                raise
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next chunk of the body; what is raised here is for the server alone."""
+        try:
+            chunk = self._next_chunk()
+        except BaseException as error:
+            self._chunks = None
+            chunk = self._replaced(error)
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def close(self) -> None:
+        """Close the app's response and give everything back, whatever that raises."""
+        if self._is_over:
+            return
+        self._is_over = True
+        try:
+            self._clock.resume()
+            close = self._close or getattr(self._iterable, "close", None)
+            if close is not None:
+                close()
+            self._clock.pause()
+        except BaseException as error:
+            self._stop_clock()
+            if self._debug:
+                raise
+            self._log("failed in close(); its response stands", error)
+        finally:
+            self._watchdog.forget(self._clock)
+            self._permit.let_go()
+
+    # What the app calls.
+
+    def _start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        if exc_info:
+            try:
+                if self._is_begun:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self._status is not None:
+            raise Misuse("it called start_response twice; pass exc_info to replace a response")
+        headers = list(headers)
+        try:
+            lines = "".join([f"{name + ':' + value}\n" for name, value in headers])
+            is_sound = _STATUS.fullmatch(status) and _HEADERS.fullmatch(lines)
+        except (TypeError, ValueError):
+            is_sound = None
+        if not is_sound:
+            raise Misuse(_fault_in(status, headers))
+        self._left = _length(headers)
+        self._status, self._headers = status, headers
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._clock.pause()
+            chunk = self._counted(data)
+            try:
+                self._write_to_server(chunk)
+            except BaseException as error:
+                self._server_failure = error
+                raise
+        finally:
+            self._clock.resume()
+
+    # The response on its way.
+
+    def _next_chunk(self) -> bytes | None:
+        if self._chunks is None:
+            return None
+        self._clock.resume()
+        chunk = next(self._chunks, _END)
+        self._clock.pause()
+        if chunk is not _END:
+            return self._counted(chunk)
+        if self._left and self._left > 0 and self._has_content():
+            raise Misuse(f"its response is {self._left} bytes shorter than its Content-Length")
+        self._commit()
+        self._chunks = None
+        return None
+
+    def _counted(self, chunk: object) -> bytes:
+        if not isinstance(chunk, bytes):
+            raise Misuse(f"its body is made of {_shown(chunk)}; write bytes")
+        self._commit()
+        if self._left is not None:
+            self._left -= len(chunk)
+            if self._left <= 0:
+                self._permit.stop()
+        return chunk
+
+    def _commit(self) -> None:
+        """Pass status and headers on; from here on the response cannot be replaced."""
+        if self._is_begun:
+            return
+        if self._status is None:
+            raise Misuse("it gave a body, but did not call start_response before")
+        if self._body is not None and self._body.is_too_large and self._status[:3] != "413":
+            raise RequestEntityTooLarge
+        self._write_to_server = self._start_response(self._status, self._headers)
+        self._is_begun = True
+        if self._clock.limit:
+            self._watchdog.forget(self._clock)
+        limit = 0 if self._debug else self._mount.limits.stream_deadline
+        self._clock.restart(limit)
+        if limit:
+            self._watchdog.watch(self._clock)
+
+    def _is_file(self, response: Any) -> bool:
+        wrapper = self._environ.get("wsgi.file_wrapper")
+        return (
+            isinstance(wrapper, type)
+            and type(response) is wrapper
+            and type(getattr(response, "filelike", None)) in _FILES
+        )
+
+    def _sent_by_server(self, file: Any) -> Iterable[bytes]:
+        """Return the server's own wrapper, so that it sends the file as it likes to."""
+        self._close = getattr(file, "close", None)
+        file.close = self.close
+        self._commit()
+        if self._left is not None:
+            self._permit.stop()
+        return file  # type: ignore[no-any-return]
+
+    def _has_content(self) -> bool:
+        """Say whether the response has a body: RFC 9110, section 6.4.1."""
+        status = self._status or ""
+        is_without = status[:1] == "1" or status[:3] in ("204", "304")
+        return self._environ["REQUEST_METHOD"] != "HEAD" and not is_without
+
+    # Where the app fails.
+
+    def _replaced(self, error: BaseException) -> bytes:
+        """Return the body of a response in place of the app's; where it has begun, cut it.
+
+        Raises:
+            ConnectionError: the response has begun; for the server, which closes the connection.
+            BaseException: what the server has raised: its client has gone, or sends nonsense.
+        """
+        self._stop_clock()
+        self._watchdog.forget(self._clock)
+        mount, environ, body = self._mount, self._environ, self._body
+        if error is self._server_failure or (body is not None and error is body.failure):
+            raise error
+        if isinstance(error, DeadlineExceeded):
+            replacement = refusals.too_slow(mount, environ)
+        elif body is not None and body.is_too_large and not self._is_begun:
+            replacement = refusals.too_large(mount, environ)
+        else:
+            if self._debug:
+                raise error
+            self._log("breaks WSGI" if isinstance(error, Misuse) else "failed", error)
+            replacement = refusals.failed(mount, environ)
+        if self._is_begun:
+            raise cut(environ, has_length=self._left is not None) from None
+        chunks, status, headers = replacement.get_wsgi_response(environ)
+        self._start_response(status, headers, (type(error), error, error.__traceback__))  # type: ignore[arg-type]
+        self._is_begun, self._left = True, None
+        self._permit.stop()
+        return b"".join(chunks)
+
+    def _stop_clock(self) -> None:
+        with contextlib.suppress(DeadlineExceeded):
+            self._clock.pause()
+
+    def _log(self, what: str, error: BaseException) -> None:
+        """Log in the request's own context; nothing that the app has made may come of it."""
+        environ = self._environ
+        said, trace = told(error)
+        if isinstance(error, Misuse):
+            said, trace = str(error), trace if _is_raised_in_app(error) else ""
+        with contextlib.suppress(BaseException):
+            logger.error(
+                "%s %s: %s %s: %s%s",
+                environ["REQUEST_METHOD"],
+                shown_path(environ),
+                self._mount.name,
+                what,
+                said,
+                f"\n{trace}" if trace else "",
+            )
+
+
+def _chunks(response: Any) -> Iterator[bytes]:
+    if not (hasattr(type(response), "__iter__") or hasattr(type(response), "__getitem__")):
+        raise Misuse(f"it returned {_shown(response)}; return an iterable of bytes")
+    return iter(response)
+
+
+def _length(headers: list[tuple[str, str]]) -> int | None:
+    length = None
+    for name, value in headers:
+        if len(name) == 14 and name.lower() == "content-length":
+            if not value.strip(" \t").isdecimal():
+                raise Misuse(f"its Content-Length is {value!r}; write a number of bytes")
+            length = int(value)
+    return length
+
+
+def _fault_in(status: object, headers: list[Any]) -> str:
+    if not isinstance(status, str) or not _STATUS.fullmatch(status):
+        return f'its status is {status!r}; write text such as "200 OK"'
+    for header in headers:
+        match header:
+            case (str(name), str(value)):
+                if not _HEADERS.fullmatch(f"{name}:{value}\n"):
+                    # Not its value, which may be a secret.
+                    return f"its header {name!r} has characters that no header may have"
+            case _:
+                return f"it has {_shown(header)} for a header; write tuples of two texts"
+    return "its headers cannot be read; write a list of tuples of two texts"
+
+
+def _is_raised_in_app(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(not frame.f_code.co_filename.startswith(_WALLS) for frame, _ in frames)
+
+
+def _shown(value: object) -> str:
+    name = type.__getattribute__(type(value), "__name__")
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

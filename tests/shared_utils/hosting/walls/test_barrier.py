@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from wsgiref.util import FileWrapper
+
+import pytest
+
+from shared_utils.hosting.walls.bulkhead import Load
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tests.shared_utils.hosting.walls.conftest import Wall
+
+NOTHING = Load(running=0, parked=0, threads=0)
+TEXT = [("Content-Type", "text/plain")]
+
+
+class Unspeakable(BaseException):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+def deep(n: int = 0) -> int:
+    return deep(n + 1) + 1
+
+
+FAILURES: dict[str, Callable[[], object]] = {
+    "ValueError": lambda: int("x"),
+    "SystemExit": lambda: sys.exit(3),
+    "KeyboardInterrupt": lambda: raised(KeyboardInterrupt()),
+    "GeneratorExit": lambda: raised(GeneratorExit()),
+    "StopIteration": lambda: raised(StopIteration()),
+    "MemoryError": lambda: raised(MemoryError()),
+    "RecursionError": deep,
+    "Unspeakable": lambda: raised(Unspeakable()),
+}
+failures = pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+
+
+def raised(error: BaseException) -> None:
+    raise error
+
+
+class Body:
+    """An iterable whose every part may fail."""
+
+    def __init__(self, *chunks: Any, close: Callable[[], object] = lambda: None) -> None:
+        self.chunks = iter(chunks)
+        self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self.chunks)
+        return chunk() if callable(chunk) else chunk  # type: ignore[no-any-return]
+
+
+def answering(
+    body: Any, status: Any = "200 OK", headers: Any = TEXT, *, starts: int = 1
+) -> WSGIApplication:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        for _ in range(starts):
+            start_response(status, headers)
+        return body  # type: ignore[no-any-return]
+
+    return app
+
+
+def is_replaced(wall: Wall, status: int = 500) -> bool:
+    """Say whether the server has got one sound problem response."""
+    [(_, headers)] = wall.starts
+    content = json.loads(wall.body)
+    assert wall.raised is None
+    assert headers["Content-Type"] == "application/problem+json"
+    assert int(headers["Content-Length"]) == len(wall.body)
+    assert (content["status"], content["app"]) == (status, "trades")
+    assert wall.load == NOTHING
+    return wall.status == status
+
+
+@failures
+@pytest.mark.parametrize("starts", [0, 1])
+def test_what_an_app_raises_when_it_is_called_is_a_500(
+    wall: Callable[..., Wall],
+    failure: Callable[[], object],
+    starts: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        if starts:
+            start_response("200 OK", [("X-Secret", "1")])
+        return failure()
+
+    server = wall().serve(app)
+    assert is_replaced(server)
+    assert "X-Secret" not in server.starts[0][1]
+    [record] = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.getMessage().startswith("GET /trades/: trades failed: ")
+    assert "Traceback" in record.getMessage()
+
+
+@failures
+def test_what_is_raised_before_the_first_chunk_is_a_500(
+    wall: Callable[..., Wall], failure: Callable[[], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    if failure is FAILURES["StopIteration"]:
+        pytest.skip("is the end of the body")
+    closed: list[int] = []
+    body = Body(failure, close=lambda: closed.append(1))
+    server = wall().serve(answering(body, headers=[("Set-Cookie", "a=1")]))
+    assert is_replaced(server)
+    assert "Set-Cookie" not in server.starts[0][1]
+    assert closed == [1]
+    assert len(caplog.records) == 1
+
+
+@failures
+def test_what_is_raised_after_that_cuts_the_response(
+    wall: Callable[..., Wall], failure: Callable[[], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    if failure is FAILURES["StopIteration"]:
+        pytest.skip("is the end of the body")
+    server = wall().serve(answering(Body(b"one", failure, b"two")))
+    assert (server.status, server.sent) == (200, [b"one"])
+    assert isinstance(server.raised, ConnectionResetError)
+    assert server.load == NOTHING
+    assert "Traceback" in caplog.text
+
+
+@failures
+def test_what_close_raises_is_logged_and_the_response_stands(
+    wall: Callable[..., Wall], failure: Callable[[], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = wall().serve(answering(Body(b"one", close=failure)))
+    assert (server.status, server.body, server.raised) == (200, b"one", None)
+    assert server.load == NOTHING
+    assert "trades failed in close(); its response stands" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [
+        pytest.param(lambda *_: [b"x"], "did not call start_response", id="no start_response"),
+        pytest.param(lambda *_: [], "did not call start_response", id="nothing at all"),
+        pytest.param(answering(None), "it returned None", id="None"),
+        pytest.param(answering(7), "it returned an int", id="an int"),
+        pytest.param(answering(["text"]), "its body is made of a str", id="text"),
+        pytest.param(answering("text"), "its body is made of a str", id="one text"),
+        pytest.param(answering(b"bytes"), "its body is made of an int", id="bare bytes"),
+        pytest.param(answering([None]), "its body is made of None", id="chunk None"),
+        pytest.param(answering([bytearray(b"x")]), "made of a bytearray", id="bytearray"),
+        pytest.param(answering([b""], starts=2), "called start_response twice", id="twice"),
+        pytest.param(answering([b""], status=200), "its status is 200", id="status number"),
+        pytest.param(answering([b""], status="OK"), "its status is 'OK'", id="status text"),
+        pytest.param(answering([b""], status="200 OK\r\nA: b"), "its status is", id="status lines"),
+        pytest.param(answering([b""], status=b"200 OK"), "its status is b'200", id="status bytes"),
+        pytest.param(answering([b""], headers=[("A\n", "x")]), "header 'A\\n'", id="name"),
+        pytest.param(answering([b""], headers=[("A", "x\r\nB: y")]), "header 'A'", id="value"),
+        pytest.param(answering([b""], headers=[("A", "\u20ac")]), "header 'A'", id="euro"),
+        pytest.param(answering([b""], headers=[(b"A", b"x")]), "has a tuple for", id="bytes"),
+        pytest.param(answering([b""], headers=[("A", "b", "c")]), "has a tuple for", id="three"),
+        pytest.param(answering([b""], headers=["ABC"]), "has a str for a header", id="no tuple"),
+        pytest.param(answering([b""], headers=[("A", 1)]), "has a tuple for", id="number"),
+        pytest.param(answering([b""], headers=None), "NoneType", id="no headers"),
+        pytest.param(
+            answering([b""], headers=[("Content-Length", "x")]), "is 'x'; write a", id="length"
+        ),
+    ],
+)
+def test_an_app_that_breaks_wsgi_is_told_what_it_did(
+    wall: Callable[..., Wall], app: WSGIApplication, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert is_replaced(wall().serve(app))
+    [record] = caplog.records
+    assert said in record.getMessage()
+
+
+def test_a_value_that_no_header_may_have_is_not_logged(
+    wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture
+) -> None:
+    wall().serve(answering([b""], headers=[("Set-Cookie", "password\n")]))
+    assert "Set-Cookie" in caplog.text
+    assert "password" not in caplog.text
+
+
+def test_headers_wait_for_the_first_chunk(wall: Callable[..., Wall]) -> None:
+    server = wall()
+    response = iter(server.begin(answering(Body(b"one", b"two"))))
+    assert server.starts == []
+    assert next(response) == b"one"
+    assert server.starts == [("200 OK", dict(TEXT))]
+
+
+def test_an_app_may_start_late_and_replace_its_response(wall: Callable[..., Wall]) -> None:
+    def late(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", TEXT)
+        try:
+            int("x")
+        except ValueError:
+            start_response("400 Bad Request", TEXT, sys.exc_info())
+        yield b"said"
+
+    server = wall().serve(late)
+    assert (server.status, server.body) == (400, b"said")
+
+
+def test_it_cannot_replace_what_has_begun(wall: Callable[..., Wall]) -> None:
+    def late(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", TEXT)
+        yield b"one"
+        try:
+            int("x")
+        except ValueError:
+            start_response("400 Bad Request", TEXT, sys.exc_info())
+        yield b"two"
+
+    server = wall().serve(late)
+    assert (server.status, server.sent) == (200, [b"one"])
+    assert isinstance(server.raised, ConnectionResetError)
+
+
+def test_write_sends_at_once(wall: Callable[..., Wall]) -> None:
+    server = wall()
+
+    def writes(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        write = start_response("200 OK", [("Content-Length", "6")])
+        write(b"one")
+        assert server.sent == [b"one"]
+        return [b"two"]
+
+    server.serve(writes)
+    assert (server.status, server.body, server.raised) == (200, b"onetwo", None)
+
+
+def test_write_takes_bytes_alone(
+    wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture
+) -> None:
+    def writes(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", TEXT)("text")  # type: ignore[arg-type]
+        return []
+
+    assert is_replaced(wall().serve(writes))
+    assert "its body is made of a str" in caplog.text
+    assert f'File "{__file__}"' in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "length", "is_cut"),
+    [
+        ("200 OK", "GET", "9", True),
+        ("200 OK", "HEAD", "9", False),
+        ("304 Not Modified", "GET", "9", False),
+        ("204 No Content", "GET", "9", False),
+        ("200 OK", "GET", "3", False),
+        ("200 OK", "GET", "2", False),
+    ],
+)
+def test_a_response_shorter_than_announced_is_cut(
+    wall: Callable[..., Wall], status: str, method: str, length: str, is_cut: bool
+) -> None:
+    app = answering([b"one"], status=status, headers=[("Content-Length", length)])
+    server = wall().serve(app, method=method)
+    assert isinstance(server.raised, ConnectionResetError) == is_cut
+    assert server.load == NOTHING
+
+
+def test_one_that_never_begins_is_replaced(wall: Callable[..., Wall]) -> None:
+    assert is_replaced(wall().serve(answering([], headers=[("Content-Length", "9")])))
+
+
+def test_the_slot_is_given_back_with_the_last_byte_announced(wall: Callable[..., Wall]) -> None:
+    headers = [("Content-Length", "6")]
+    server = wall().serve(answering(Body(b"one", b"two", b""), headers=headers))
+    assert [load.running for load in server.loads] == [1, 0, 0]
+    assert [load.threads for load in server.loads] == [1, 1, 1]
+    assert server.load == NOTHING
+
+
+def test_without_a_length_it_is_given_back_when_the_response_is_closed(
+    wall: Callable[..., Wall],
+) -> None:
+    server = wall().serve(answering(Body(b"one", b"two")))
+    assert [load.running for load in server.loads] == [1, 1]
+    assert server.load == NOTHING
+
+
+def test_a_file_is_given_to_the_server_as_it_is(wall: Callable[..., Wall], tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    opened: list[Any] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "7")])
+        opened.append((tmp_path / "file").open("rb"))
+        return environ["wsgi.file_wrapper"](opened[0])  # type: ignore[no-any-return]
+
+    server = wall()
+    response = server.begin(app, environ_overrides={"wsgi.file_wrapper": FileWrapper})
+    assert type(response) is FileWrapper
+    assert server.status == 200
+    assert server.load == Load(running=0, parked=0, threads=1)
+    response.close()
+    response.close()
+    assert opened[0].closed
+    assert server.load == NOTHING
+
+
+def test_what_only_looks_like_a_file_is_read_behind_the_barrier(
+    wall: Callable[..., Wall],
+) -> None:
+    class Hostile(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            sys.exit(3)
+
+    server = wall().serve(
+        answering(FileWrapper(Hostile(b"x"))),
+        environ_overrides={"wsgi.file_wrapper": FileWrapper},
+    )
+    assert is_replaced(server)
+
+
+def test_a_temporary_file_is_a_file(wall: Callable[..., Wall]) -> None:
+    server = wall()
+    with tempfile.NamedTemporaryFile() as file:
+        response = server.begin(
+            answering(FileWrapper(file)), environ_overrides={"wsgi.file_wrapper": FileWrapper}
+        )
+        assert type(response) is FileWrapper
+        response.close()
+
+
+def test_what_an_app_does_to_its_environ_does_not_reach_the_server(
+    wall: Callable[..., Wall],
+) -> None:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ.clear()
+        raise ValueError
+
+    assert is_replaced(wall().serve(app))
+
+
+class Disconnected(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise ConnectionResetError
+
+
+def test_what_the_server_raises_is_its_own_again(
+    wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture
+) -> None:
+    def reads(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.input"].read()
+        return []
+
+    server = wall().serve(reads, method="POST", input_stream=Disconnected(b"x"), content_length=1)
+    assert isinstance(server.raised, ConnectionResetError)
+    assert (server.starts, server.load, caplog.records) == ([], NOTHING, [])
+
+
+def test_in_debug_errors_are_passed_on_for_the_debugger(wall: Callable[..., Wall]) -> None:
+    server = wall(debug=True).serve(answering(Body(FAILURES["ValueError"])))
+    assert isinstance(server.raised, ValueError)
+    assert server.load == NOTHING
+    server.serve(lambda *_: sys.exit(3))
+    assert isinstance(server.raised, SystemExit)
+    assert server.load == NOTHING
+
+
+def test_the_page_for_a_person_tells_nothing_of_the_error(wall: Callable[..., Wall]) -> None:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise ValueError("marker")
+
+    server = wall().serve(app, headers={"Accept": "text/html"})
+    assert server.status == 500
+    assert b"<h1>" in server.body
+    assert b"marker" not in server.body
+    assert b"Trades could not answer this request." in server.body
+
+
+def test_a_head_request_gets_no_body_in_place_of_a_response(wall: Callable[..., Wall]) -> None:
+    server = wall().serve(lambda *_: sys.exit(3), method="HEAD")
+    assert (server.status, server.body) == (500, b"")
+
+
+def test_threads_that_end_at_once_give_everything_back(wall: Callable[..., Wall]) -> None:
+    server = wall()
+    threads = [threading.Thread(target=lambda: server.serve(answering([b"x"]))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.load == NOTHING
