@@ -110,9 +110,9 @@ class Clock:
         told: tuple[interrupt.Stack, bool] | None = None
         with self._lock:
             now = monotonic()
-            if self._since is None or self._spent + now - self._since <= self.limit:
+            if self._since is None or not self.limit or now < self._next_try:
                 return
-            if now < self._next_try:
+            if self._spent + now - self._since <= self.limit:
                 return
             stack = interrupt.Stack(self.thread, inside=_WALLS) if not self.exceeded else None
             raised = interrupt.interrupt(self.thread, DeadlineExceeded)
@@ -177,7 +177,8 @@ class Watchdog:
                 self._start()
 
     def forget(self, clock: Clock) -> None:
-        """Look no longer at a clock, which stands still."""
+        """Look no longer at a clock, which stands still; a look that has begun finds no limit."""
+        clock.limit = 0
         self._clocks.discard(clock)
 
     def _start(self) -> None:

@@ -172,6 +172,18 @@ def test_no_interrupt_comes_after_the_clock_stands_still() -> None:
     assert all(outcomes.values()), outcomes
 
 
+def test_a_clock_that_is_forgotten_has_no_limit(wall: Callable[..., Wall]) -> None:
+    """The watchdog may have it on its list still."""
+    server, watchdog = wall(), Watchdog()
+    clock = Clock(server.mount, {}, 1e-9)
+    watchdog.watch(clock)
+    watchdog.forget(clock)
+    clock.resume()
+    clock.check()
+    clock.pause()
+    assert not clock.exceeded
+
+
 def test_a_thread_that_is_blocked_in_c_is_reported_and_taken_back(
     wall: Callable[..., Wall], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
