@@ -20,7 +20,7 @@ class Entry:
         description: one line about what it is for.
         owner: team that owns it.
         contact: where to reach that team.
-        state: ``up``, ``lazy``, ``starting`` or ``down``, in this worker process.
+        state: ``up``, ``lazy``, ``starting``, ``down`` or ``maintenance``, in this worker process.
         url: link to its front page; None where it has no place.
         is_self: it is the app that asks.
     """

@@ -52,7 +52,7 @@ class Neighbour(Protocol):
 
     @property
     def state(self) -> str:
-        """``up``, ``lazy``, ``starting`` or ``down``, in this worker process."""
+        """``up``, ``lazy``, ``starting``, ``down`` or ``maintenance``, in this worker process."""
 
     @property
     def is_built(self) -> bool:

@@ -78,6 +78,18 @@ class Project:
     def operator(self, text: str) -> None:
         (self.root / "rowhouse.toml").write_text(textwrap.dedent(text))
 
+    def rowhouse(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a person types it."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "ROWHOUSE_"))}
+        return subprocess.run(
+            [sys.executable, "-m", "dispatcher", *arguments],
+            cwd=self.root,
+            env=kept | environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
 
 class Server:
     """gunicorn in a project's folder. The test holds the listening socket, so no port is raced."""

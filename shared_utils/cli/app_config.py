@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import Any
 
@@ -11,6 +10,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from shared_utils.cli.console import wide_console
+from shared_utils.cli.names import unknown
 from shared_utils.hosting.layers import derive, layered
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.pages import row_of
@@ -34,8 +34,7 @@ def config_command(name: str, as_json: bool) -> None:
     """
     row = row_of(current_app)
     if name not in row.mounts:
-        near = difflib.get_close_matches(name, row.mounts, n=1) or sorted(row.mounts)
-        raise click.BadParameter(f"no mount {name!r}; write {', '.join(near)}", param_hint="NAME")
+        raise unknown(name, row.mounts)
     mounted = row.mounts[name]
     row.builder.wake(mounted)
     mounted.wait(mounted.mount.limits.startup_timeout)
@@ -53,7 +52,9 @@ def config_command(name: str, as_json: bool) -> None:
         _print_table(entries)
     if mounted.flask_app is None:
         click.secho(
-            f"{name} is {mounted.state}: {mounted.failure or 'not built yet'}", fg="red", err=True
+            f"{name} is {mounted.build_state}: {mounted.failure or 'not built yet'}",
+            fg="red",
+            err=True,
         )
         raise click.exceptions.Exit(1)
 

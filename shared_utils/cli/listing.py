@@ -13,7 +13,13 @@ from shared_utils.cli.console import wide_console
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.pages import row_of
 
-_COLOURS = {"up": "green", "lazy": "cyan", "starting": "yellow", "down": "red"}
+_COLOURS = {
+    "up": "green",
+    "lazy": "cyan",
+    "starting": "yellow",
+    "down": "red",
+    "maintenance": "magenta",
+}
 
 
 @click.command("list")
@@ -26,7 +32,7 @@ def list_command(as_json: bool) -> None:
         click.echo(json.dumps(mounts, indent=2))
     else:
         _print_table(mounts)
-    if any(mount["state"] in ("down", "starting") for mount in mounts):
+    if any(mount["failure"] or mount["state"] == "starting" for mount in mounts):
         raise click.exceptions.Exit(1)
 
 

@@ -1,11 +1,15 @@
-"""Which names a new app may have."""
+"""Which names a new app may have, and which one was meant."""
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
 import importlib.util
 import keyword
 import sys
+from collections.abc import Iterable
+
+import click
 
 from shared_utils.hosting.settings import names
 from shared_utils.hosting.settings.mounts import Settings
@@ -39,3 +43,11 @@ def name_fault(name: str, settings: Settings) -> str | None:
     if name in importlib.metadata.packages_distributions() or importlib.util.find_spec(name):
         return "it is an installed module"
     return None
+
+
+def unknown(name: str, known: Iterable[str]) -> click.BadParameter:
+    """Return what to raise where no mount is called ``name``: wrong use, with the nearest name."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1) or known
+    write = f"write {', '.join(near)}" if near else "no app is mounted"
+    return click.BadParameter(f"no mount {name!r}; {write}", param_hint="NAME")

@@ -43,7 +43,9 @@ def routes_command(as_json: bool) -> None:
         _print_columns([("App", "Methods", "Rule", "Endpoint"), *lines])
     for name, mounted in missing.items():
         click.secho(
-            f"{name} is {mounted.state}: {mounted.failure or 'not built yet'}", fg="red", err=True
+            f"{name} is {mounted.build_state}: {mounted.failure or 'not built yet'}",
+            fg="red",
+            err=True,
         )
     if missing:
         raise click.exceptions.Exit(1)

@@ -16,6 +16,7 @@ from flask.cli import FlaskGroup
 from shared_utils import __version__
 from shared_utils.cli.app_config import config_command
 from shared_utils.cli.listing import list_command
+from shared_utils.cli.maintenance import maintenance_command
 from shared_utils.cli.new import new_command
 from shared_utils.cli.routes import routes_command
 from shared_utils.cli.serve import serve_command
@@ -49,7 +50,14 @@ class ProjectGroup(FlaskGroup):
         self.params = [parameter for parameter in self.params if parameter.name != "app"]
         click.version_option(__version__, prog_name="rowhouse")(self)
         self.root = root
-        for command in (list_command, routes_command, config_command, new_command, serve_command):
+        for command in (
+            list_command,
+            routes_command,
+            config_command,
+            new_command,
+            maintenance_command,
+            serve_command,
+        ):
             self.add_command(command)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:

@@ -121,7 +121,11 @@ class Builder:
         self._reset()
         for mounted in self._mounts:
             mounted.reset_after_fork()
-            if not mounted.is_built and mounted.state != "lazy" and mounted not in self._eager:
+            if (
+                not mounted.is_built
+                and mounted.build_state != "lazy"
+                and mounted not in self._eager
+            ):
                 self._due.setdefault(mounted, monotonic())
 
     # The builder's own thread.

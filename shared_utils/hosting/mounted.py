@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from shared_utils.hosting import cookies
+from shared_utils.hosting.maintenance import RETRY_AFTER, Maintenance, default_message
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.walls import refusals
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 class Mounted:
     """One mount in this process. Called as WSGI, it passes on to its app, or says why it cannot.
 
+    Args:
+        mount: its settings.
+        walls: what it shares with its neighbours.
+        wake: called where a request comes and there is no app.
+        maintenance: knows whether the operator has closed it; None: never.
+
     Attributes:
         mount: its settings; others after it was down and its manifest was mended.
         walls: what it shares with its neighbours.
@@ -33,8 +40,16 @@ class Mounted:
         failure: in a few words, why it is down; empty where it is not.
     """
 
-    def __init__(self, mount: Mount, *, walls: Walls, wake: Callable[[Mounted], None]) -> None:
+    def __init__(
+        self,
+        mount: Mount,
+        *,
+        walls: Walls,
+        wake: Callable[[Mounted], None],
+        maintenance: Maintenance | None = None,
+    ) -> None:
         self.walls, self._wake = walls, wake
+        self._message_for = maintenance.message_for if maintenance else _never
         self._app: WSGIApplication | None = None
         self._settled = threading.Event()
         self._has_begun = False
@@ -81,7 +96,13 @@ class Mounted:
 
     @property
     def state(self) -> str:
-        """``up``, ``lazy``, ``starting`` or ``down``."""
+        """``maintenance`` while the operator has closed it, else what :attr:`build_state` says."""
+        closed = self._message_for(self.mount.name) is not None
+        return "maintenance" if closed else self.build_state
+
+    @property
+    def build_state(self) -> str:
+        """``up``, ``lazy``, ``starting`` or ``down``, whether it is in maintenance or not."""
         if self._app is not None:
             return "up"
         if self.failure:
@@ -116,6 +137,9 @@ class Mounted:
         """Answer one request."""
         mount, walls = self.mount, self.walls
         app_name.set(mount.name)
+        message = self._message_for(mount.name)
+        if message is not None:
+            return self._unavailable(environ, message)(environ, start_response)
         if announced(environ) > mount.limits.max_body:
             return refusals.too_large(mount, environ)(environ, start_response)
         permit = walls.bulkhead.hold(mount.name)
@@ -165,11 +189,19 @@ class Mounted:
             self._settled.wait(self.mount.limits.queue_timeout)
         return self._app
 
-    def _unavailable(self, environ: WSGIEnvironment) -> WSGIApplication:
+    def _unavailable(self, environ: WSGIEnvironment, message: str | None = None) -> WSGIApplication:
+        """Return a 503: ``message`` is the operator's, None where it is not in maintenance."""
         mount = self.mount
+        if message is not None:
+            detail = message or default_message(mount.title)
+            return refusal(mount, environ, 503, detail, retry_after=RETRY_AFTER, reach=not message)
         if self.failure:
             detail = f"{mount.title} is not available at the moment."
             return refusal(
                 mount, environ, 503, detail, retry_after=self._retry_at - time.monotonic()
             )
         return refusal(mount, environ, 503, f"{mount.title} is starting.", retry_after=1)
+
+
+def _never(name: str) -> None:
+    """Say of every mount that it is not in maintenance."""

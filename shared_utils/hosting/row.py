@@ -14,6 +14,7 @@ from shared_utils.hosting import building
 from shared_utils.hosting.builder import Builder
 from shared_utils.hosting.building import Site
 from shared_utils.hosting.dispatching import BoundedDispatcher
+from shared_utils.hosting.maintenance import FOLDER, Maintenance
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mistakes import Mistake
@@ -53,10 +54,14 @@ class Row:
         self._placing = threading.Lock()
         forked = weakref.WeakMethod(self._reset_in_child)
         os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
+        maintenance = Maintenance(settings.project.instance / FOLDER)
         self.builder: Builder
         self.mounts: Mapping[str, Mounted] = {
             mount.name: Mounted(
-                mount, walls=self.walls, wake=lambda mounted: self.builder.wake(mounted)
+                mount,
+                walls=self.walls,
+                wake=lambda mounted: self.builder.wake(mounted),
+                maintenance=maintenance,
             )
             for mount in settings.mounts
         }
@@ -72,10 +77,12 @@ class Row:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every required mount can be served."""
+        """Whether every required mount can be served, or is in maintenance: that is intended."""
         required = [mounted for mounted in self.mounts.values() if mounted.mount.required]
         return all(
-            mounted.is_built or (mounted.mount.load == "lazy" and mounted.state != "down")
+            mounted.is_built
+            or mounted.state == "maintenance"
+            or (mounted.mount.load == "lazy" and mounted.state != "down")
             for mounted in required
         )
 

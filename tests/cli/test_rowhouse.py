@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,18 +31,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def rowhouse(project: Project) -> Rowhouse:
-    def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "ROWHOUSE_"))}
-        return subprocess.run(
-            [sys.executable, "-m", "dispatcher", *arguments],
-            cwd=project.root,
-            env=kept | environ,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
-
-    return run
+    return project.rowhouse
 
 
 def break_some(project: Project) -> None:

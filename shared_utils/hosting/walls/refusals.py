@@ -32,10 +32,9 @@ def refusal(
         status: HTTP status, 400 to 599.
         detail: a sentence for whoever reads it.
         retry_after: seconds; rounded up, at least 1.
-        reach: say whom to ask, where the manifest does.
+        reach: say in the sentence whom to ask, where the manifest does.
     """
-    reach = reach and bool(mount.contact)
-    if reach:
+    if reach and mount.contact:
         detail += f" {mount.owner or 'Its team'} can help: {mount.contact}."
     headers = {}
     if retry_after is not None:
@@ -47,7 +46,7 @@ def refusal(
         app=mount.name,
         request_id=request_id.get() or None,
         headers=headers,
-        contact=mount.contact if reach else None,
+        contact=mount.contact or None,
     )
 
 
