@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import dispatcher, memory, requests, start
-from benchmarks.pairs import Section
+from benchmarks import dispatcher, memory, requests, start, walls
+from benchmarks.pairs import Section, Unmeasurable
 from benchmarks.tables import data, table
 
 SECTIONS: Mapping[str, Callable[[int | None], Section]] = {
@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, Callable[[int | None], Section]] = {
     "requests": requests.measure,
     "memory": memory.measure,
     "start": start.measure,
+    "walls": walls.measure,
 }
 
 
@@ -36,7 +37,11 @@ def main() -> None:
     machine = _machine()
     print(machine, flush=True)
     for name in options.sections or SECTIONS:
-        measured[name] = SECTIONS[name](options.rounds)
+        try:
+            measured[name] = SECTIONS[name](options.rounds)
+        except Unmeasurable as error:
+            print(f"\n{name}: skipped: {error}", flush=True)
+            continue
         print(f"\n{table(measured[name])}", flush=True)
     print(f"\n{time.monotonic() - began:.0f} s; load average now {_load()}")
     if options.json:

@@ -14,6 +14,11 @@ from typing import TypeVar
 
 Figure = TypeVar("Figure")
 
+
+class Unmeasurable(Exception):
+    """Something that a section needs is not on this machine; says how to get it."""
+
+
 FEW = 9
 """Below this number of pairs the spread is the whole range: deciles would say nothing."""
 
@@ -47,6 +52,8 @@ class Comparison:
         beside: the one it is held against, with ``others``.
         by_difference: judged by how much more it is, not by how many times as much.
         at_most: the target for the median; None where there is none.
+        at_least: the same from the other side.
+        unit: of its figures, where the section has no unit for all.
     """
 
     what: str
@@ -55,6 +62,8 @@ class Comparison:
     others: Sequence[float]
     by_difference: bool = False
     at_most: float | None = None
+    at_least: float | None = None
+    unit: str = ""
 
     @property
     def results(self) -> list[float]:
@@ -81,9 +90,11 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """``met`` or ``MISSED``; empty where there is no target."""
-        if self.at_most is None:
-            return ""
-        return "met" if self.median <= self.at_most else "MISSED"
+        if self.at_most is not None:
+            return "met" if self.median <= self.at_most else "MISSED"
+        if self.at_least is not None:
+            return "met" if self.median >= self.at_least else "MISSED"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +103,7 @@ class Section:
 
     Attributes:
         title: what the figures are.
-        unit: of every figure, and of differences.
+        unit: of every figure, and of differences; empty where each comparison has its own.
         notes: what was done, for who reads the table.
         comparisons: the rows.
     """

@@ -64,6 +64,53 @@ _INDEX = """\
 <p>Answered by process <b>{{ process }}</b>.
 """
 
+_NEIGHBOUR = """\
+import threading
+import time
+
+from flask import Flask, Response
+
+LARGE = bytes(5_000_000)
+
+
+def create_app():
+    app = Flask(__name__)
+
+    @app.get("/hang")
+    def hang():
+        threading.Event().wait()
+
+    @app.get("/slow")
+    def slow():
+        time.sleep(0.2)
+        return "slow"
+
+    @app.get("/large")
+    def large():
+        return Response(LARGE, mimetype="application/octet-stream")
+
+    return app
+"""
+
+_NEIGHBOURS = {
+    "hello.py": _HELLO,
+    "healthy.py": "from hello import create_keyed_app as create_app\n",
+    "neighbour.py": _NEIGHBOUR,
+}
+
+_UNWALLED = """\
+import dispatcher
+from shared_utils.hosting.dispatching import BoundedDispatcher
+from shared_utils.hosting.edge import Edge
+from shared_utils.hosting.pages import row_of
+
+
+def create_app():
+    host = dispatcher.create_app()
+    app = row_of(host).mounts["healthy"].flask_app
+    return Edge(BoundedDispatcher(host.wsgi_app, {"/healthy": app}))
+"""
+
 _DISPATCHED = """\
 from importlib import import_module
 
@@ -117,6 +164,27 @@ def hello_mounted(folder: Path, factory: str = "create_app") -> Path:
 def keyed_mounted(folder: Path) -> Path:
     """Write the one with a key into a Rowhouse."""
     return hello_mounted(folder, "create_keyed_app")
+
+
+def neighbours_mounted(folder: Path) -> Path:
+    """Write two apps into a Rowhouse: ``healthy``, the hello-world with a key, and ``neighbour``.
+
+    The neighbour has ``/hang``, for ever: it is given no deadline; ``/slow``, which takes 200 ms;
+    and ``/large``, which answers 5 MB. ``unwalled:create_app()`` is the same host without a wall
+    around the healthy one.
+    """
+    mounts = (
+        '[mounts.healthy]\napp = "healthy:create_app()"\n'
+        '[mounts.neighbour]\napp = "neighbour:create_app()"\nlimits.deadline = 0\n'
+    )
+    files = {"rowhouse.toml": mounts, "unwalled.py": _UNWALLED}
+    return rowhouse(folder, _NEIGHBOURS | files)
+
+
+def neighbours_dispatched(folder: Path) -> Path:
+    """Write the same two with Werkzeug's dispatcher in front: ``dispatched:create_app()``."""
+    dispatched = _DISPATCHED.format(names=["healthy", "neighbour"])
+    return _written(folder, _NEIGHBOURS | {"dispatched.py": dispatched})
 
 
 def sites_mounted(folder: Path, count: int, *, load: str = "eager") -> Path:

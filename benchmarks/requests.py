@@ -37,13 +37,13 @@ def measure(rounds: int | None) -> Section:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rowhouse-")))
 
-        def bursts(make: Callable[[Path], Path], name: str, *arguments: str) -> _Bursts:
+        def bursts(make: Callable[[Path], Path], name: str, *arguments: str) -> Bursts:
             folders = [make(folder / f"{name}{number}") for number in range(SERVERS)]
             servers = [stack.enter_context(served(each, *arguments)) for each in folders]
-            return _Bursts(servers, "/" if "alone" in name else "/hello/")
+            return Bursts(servers, "/" if "alone" in name else "/hello/")
 
-        def with_session(kind: _Bursts) -> _Bursts:
-            return _Bursts(kind.servers, kind.path, projects.session_cookie())
+        def with_session(kind: Bursts) -> Bursts:
+            return Bursts(kind.servers, kind.path, projects.session_cookie())
 
         alone = bursts(projects.hello_alone, "alone", *plain("hello:create_app()"))
         keyed = bursts(projects.hello_alone, "keyed-alone", *plain("hello:create_keyed_app()"))
@@ -95,8 +95,8 @@ def measure(rounds: int | None) -> Section:
     )
 
 
-class _Bursts:
-    """Bursts of requests to servers of one kind, which have to be up.
+class Bursts:
+    """Bursts of requests to a hello-world on servers of one kind, which have to be up.
 
     Called with the number of a round, it returns the µs of CPU that the worker of one server took
     for each request.

@@ -12,8 +12,10 @@ from benchmarks.pairs import FEW, Comparison, Section
 
 def table(section: Section) -> str:
     """Return a section as text: title, notes, a row for each comparison."""
-    pairs = min(len(comparison.figures) for comparison in section.comparisons)
-    spread = "min..max" if pairs < FEW else "p10..p90"
+    counts = {len(comparison.figures) for comparison in section.comparisons}
+    few, many = min(counts), max(counts)
+    spread = "min..max" if many < FEW else "p10..p90" if few >= FEW else "spread"
+    pairs = f"{few} to {many}" if few < many else f"{many}"
     head = ["what", section.unit, "beside", section.unit, f"median [{spread}]", "target", ""]
     rows = [head, *(_row(comparison, section.unit) for comparison in section.comparisons)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -39,7 +41,9 @@ def data(section: Section) -> dict[str, Any]:
                 "judged_by": "difference" if comparison.by_difference else "ratio",
                 "median": comparison.median,
                 "spread": list(comparison.spread),
+                "unit": comparison.unit or section.unit,
                 "at_most": comparison.at_most,
+                "at_least": comparison.at_least,
                 "verdict": comparison.verdict,
             }
             for comparison in section.comparisons
@@ -51,18 +55,25 @@ def _row(comparison: Comparison, unit: str) -> list[str]:
     def shown(result: float) -> str:
         if comparison.by_difference:
             return f"{result:+.2f}"
-        return f"{result:.3f}" if result > 0.2 else f"1/{1 / result:,.1f}"
+        if result >= 100:
+            return f"{result:,.0f}"
+        return f"1/{1 / result:,.1f}" if 0 < result <= 0.2 else f"{result:.3f}"
 
     low, high = comparison.spread
-    suffix = f" {unit}" if comparison.by_difference else ""
-    target = comparison.at_most
+    own = f" {comparison.unit}" if comparison.unit else ""
+    suffix = f" {comparison.unit or unit}".rstrip() if comparison.by_difference else ""
+    target = ""
+    if comparison.at_most is not None:
+        target = f"<= {shown(comparison.at_most)}{suffix}"
+    elif comparison.at_least is not None:
+        target = f">= {shown(comparison.at_least)}{suffix}"
     return [
         comparison.what,
-        _figure(statistics.median(comparison.figures)),
+        _figure(statistics.median(comparison.figures)) + own,
         comparison.beside,
-        _figure(statistics.median(comparison.others)),
+        _figure(statistics.median(comparison.others)) + own,
         f"{shown(comparison.median)}{suffix} [{shown(low)}..{shown(high)}]",
-        "" if target is None else f"<= {shown(target)}{suffix}",
+        target,
         comparison.verdict,
     ]
 

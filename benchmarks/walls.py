@@ -1,0 +1,323 @@
+"""What a healthy app has left beside a bad neighbour, and what the walls cost where there is none.
+
+A neighbour under the same gunicorn has 100 connections on which it (a) hangs for ever, (b) takes
+200 ms, (c) sends 5 MB to clients that read one byte a second. The healthy app, a hello-world, is
+asked over 4 connections by wrk: first alone, then, in the same process, beside the neighbour.
+Rowhouse is measured as it comes, with 512 threads; Werkzeug's dispatcher with 32. In (a) the
+neighbour has ``deadline = 0`` in the operator file, or its requests would be ended after 30 s; it
+goes on for longer than ``queue_timeout``, so that requests which wait for a slot are shed and sent
+again. A server for each measurement: one that hangs is of no use to the next.
+
+Then the load is the healthy app's alone, on 4, 64 and 200 connections, and 40 connections are on
+the view that takes 200 ms. Last, the walls' own share of a request is the CPU time of the worker
+(see ``requests.py``) beside the same host that leads to the same app without a wall.
+
+Limits: load generators run on the same cores as what they measure. What takes the worker's GIL
+takes it from all its apps: in (b) the neighbour's answers are work as well. wrk does not count what
+was never answered towards p99. An app that burns CPU is not measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks import projects, wrk
+from benchmarks.client import Address, connected
+from benchmarks.pairs import Comparison, Section, interleaved
+from benchmarks.readers import reading
+from benchmarks.requests import Bursts
+from benchmarks.servers import Server, plain, served
+from benchmarks.wrk import Load
+
+ROUNDS = 4
+CPU_ROUNDS = 60
+SERVERS = 3
+
+FEW, MANY = 4, 100
+SECONDS = 2
+BEYOND_QUEUE_TIMEOUT = 6
+SETTLE = 0.5
+"""Seconds that the neighbour's clients are given before the healthy app is measured."""
+
+HELLO = "/healthy/"
+PLAIN_THREADS = 32
+
+Own = Callable[[], float]
+"""Tells how a neighbour itself fared, when its load has ended."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One way to serve the two apps, and how long it is measured beside a neighbour."""
+
+    make: Callable[[Path], Path]
+    arguments: Sequence[str]
+    seconds: int
+
+
+ROWHOUSE = Kind(make=projects.neighbours_mounted, arguments=(), seconds=SECONDS)
+PLAIN = Kind(
+    make=projects.neighbours_dispatched,
+    # The last flag counts: these threads, instead of those that served() gives.
+    arguments=(*plain("dispatched:create_app()"), f"--threads={PLAIN_THREADS}"),
+    seconds=1,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A bad neighbour, and what is asked of the healthy app beside it.
+
+    Attributes:
+        press: makes the neighbour's load.
+        own: what is told of how the neighbour fares, and its unit.
+        rate: part of its own rate alone that is left to the healthy app at least.
+        p99: how many times its own p99 alone it may have.
+        at_least_seconds: how long Rowhouse has to be measured beside it.
+    """
+
+    name: str
+    press: Callable[[Address], contextlib.AbstractContextManager[Own]]
+    own: tuple[str, str]
+    rate: float
+    p99: float | None
+    at_least_seconds: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Beside:
+    """The healthy app alone, then beside its neighbour in the same process."""
+
+    alone: Load
+    beside: Load
+    own: float
+
+
+@contextlib.contextmanager
+def _hanging(address: Address) -> Iterator[Own]:
+    with wrk.loading(address, "/neighbour/hang", MANY) as load:
+        yield lambda: load.result.refused / load.result.seconds
+
+
+@contextlib.contextmanager
+def _slow(address: Address) -> Iterator[Own]:
+    with wrk.loading(address, "/neighbour/slow", MANY) as load:
+        yield lambda: load.result.rate
+
+
+@contextlib.contextmanager
+def _slowly_read(address: Address) -> Iterator[Own]:
+    with reading(address, "/neighbour/large", MANY) as readers:
+        yield lambda: readers.answered
+
+
+NEIGHBOURS = (
+    Neighbour(
+        name="a neighbour that hangs",
+        press=_hanging,
+        own=("its own 503s", "/s"),
+        rate=0.95,
+        p99=1.3,
+        at_least_seconds=BEYOND_QUEUE_TIMEOUT,
+    ),
+    Neighbour(
+        name="a neighbour that takes 200 ms",
+        press=_slow,
+        own=("its own 200s", "/s"),
+        rate=0.75,
+        p99=None,
+    ),
+    Neighbour(
+        name="a neighbour with slow readers",
+        press=_slowly_read,
+        own=("those that are answered", "readers"),
+        rate=0.95,
+        p99=1.3,
+    ),
+)
+
+ALONE = {
+    "hello, 4 connections": (HELLO, 4),
+    "hello, 64 connections": (HELLO, 64),
+    "hello, 200 connections": (HELLO, 200),
+    "a 200 ms view, 40 connections": ("/neighbour/slow", 40),
+}
+
+
+def measure(rounds: int | None) -> Section:
+    """Measure the healthy app beside each neighbour, the same load without one, and CPU time."""
+    wrk.require()
+    with tempfile.TemporaryDirectory(prefix="rowhouse-") as temporary:
+        folder = Path(temporary)
+        comparisons = [
+            *_beside_neighbours(folder / "beside", rounds or ROUNDS),
+            *_without_neighbours(folder / "without", rounds or ROUNDS),
+            *_cpu(folder / "cpu", rounds or CPU_ROUNDS),
+        ]
+    return Section(
+        title="walls: a healthy app beside a bad neighbour, and without one",
+        unit="",
+        notes=(
+            "One gthread worker; Rowhouse as it comes, with 512 threads; plain: the same apps "
+            f"under Werkzeug's dispatcher with {PLAIN_THREADS}. The healthy app is a hello-world "
+            f"with a SECRET_KEY, asked by wrk over {FEW} connections; its neighbour has {MANY}, "
+            "and a deadline of 0 here, or it would not hang for ever. Load generators run on the "
+            "same cores. Where nothing was answered, p99 is as long as was measured. Failed "
+            "requests are those of all rounds; spreads are from the lowest to the highest, of CPU "
+            "time from the 10th to the 90th percentile."
+        ),
+        comparisons=comparisons,
+    )
+
+
+def _beside_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
+    kinds = {"Rowhouse": ROWHOUSE, "plain": PLAIN}
+    folders = {name: kind.make(folder / name) for name, kind in kinds.items()}
+    cases = {
+        f"{name}, {neighbour.name}": _beside(folders[name], kind, neighbour)
+        for neighbour in NEIGHBOURS
+        for name, kind in kinds.items()
+    }
+    measured = interleaved(cases, rounds, warm_up=False)
+    for neighbour in NEIGHBOURS:
+        for name in kinds:
+            each = measured[f"{name}, {neighbour.name}"]
+            judged = name == "Rowhouse"
+            yield Comparison(
+                what=f"{name}: hello beside {neighbour.name}",
+                figures=[pair.beside.rate for pair in each],
+                beside="alone",
+                others=[pair.alone.rate for pair in each],
+                unit="req/s",
+                at_least=neighbour.rate if judged else None,
+            )
+            yield Comparison(
+                what=f"{name}: p99 beside {neighbour.name}",
+                figures=[pair.beside.p99 for pair in each],
+                beside="alone",
+                others=[pair.alone.p99 for pair in each],
+                unit="ms",
+                at_most=neighbour.p99 if judged else None,
+            )
+        what, unit = neighbour.own
+        yield Comparison(
+            what=f"{neighbour.name}: {what}",
+            figures=[pair.own for pair in measured[f"Rowhouse, {neighbour.name}"]],
+            beside="plain",
+            others=[pair.own for pair in measured[f"plain, {neighbour.name}"]],
+            unit=unit,
+            by_difference=True,
+        )
+    loads = [
+        load
+        for neighbour in NEIGHBOURS
+        for pair in measured[f"Rowhouse, {neighbour.name}"]
+        for load in (pair.alone, pair.beside)
+    ]
+    yield _none_failed("Rowhouse: all of that", loads)
+
+
+def _beside(folder: Path, kind: Kind, neighbour: Neighbour) -> Callable[[int], Beside]:
+    """Return what measures one pair, on a server of its own: one that hangs is of no more use."""
+    seconds = max(kind.seconds, neighbour.at_least_seconds if kind is ROWHOUSE else 0)
+
+    def measure(number: int) -> Beside:
+        # At the end gunicorn would wait for what hangs.
+        with served(folder, *kind.arguments, "--graceful-timeout=1") as server:
+            _warm_up(server)
+            alone = wrk.load(server.address, HELLO, FEW, kind.seconds)
+            with neighbour.press(server.address) as own:
+                time.sleep(SETTLE)
+                beside = wrk.load(server.address, HELLO, FEW, seconds)
+        return Beside(alone=alone, beside=beside, own=own())
+
+    return measure
+
+
+def _without_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
+    with contextlib.ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(served(kind.make(folder / name), *kind.arguments))
+            for name, kind in {"Rowhouse": ROWHOUSE, "plain": PLAIN}.items()
+        }
+        for server in servers.values():
+            _warm_up(server)
+
+        def load(server: Server, path: str, connections: int) -> Callable[[int], Load]:
+            return lambda number: wrk.load(server.address, path, connections, SECONDS)
+
+        cases = {
+            f"{name}, {what}": load(server, path, connections)
+            for what, (path, connections) in ALONE.items()
+            for name, server in servers.items()
+        }
+        measured = interleaved(cases, rounds, warm_up=False)
+    for what in ALONE:
+        yield Comparison(
+            what=f"Rowhouse: {what}",
+            figures=[load.rate for load in measured[f"Rowhouse, {what}"]],
+            beside="plain",
+            others=[load.rate for load in measured[f"plain, {what}"]],
+            unit="req/s",
+            at_least=0.95,
+        )
+    loads = [load for what in ALONE for load in measured[f"Rowhouse, {what}"]]
+    yield _none_failed("Rowhouse: these four", loads)
+
+
+def _none_failed(what: str, loads: Sequence[Load]) -> Comparison:
+    """Return a row that is met where no request failed, in whatever round."""
+    return Comparison(
+        what=f"{what}, failed requests",
+        figures=[float(sum(load.failed for load in loads))],
+        beside="none",
+        others=[0.0],
+        by_difference=True,
+        at_most=0.0,
+    )
+
+
+def _warm_up(server: Server) -> None:
+    server.first(HELLO)
+    with connected(server.address, FEW) as connections:
+        for _ in range(50):
+            for connection in connections:
+                connection.send(HELLO)
+            for connection in connections:
+                connection.receive()
+
+
+def _cpu(folder: Path, rounds: int) -> Iterator[Comparison]:
+    with contextlib.ExitStack() as stack:
+
+        def bursts(name: str, kind: Kind, *arguments: str) -> Bursts:
+            folders = [kind.make(folder / f"{name}{number}") for number in range(SERVERS)]
+            options = (*kind.arguments, *arguments)
+            return Bursts([stack.enter_context(served(each, *options)) for each in folders], HELLO)
+
+        figures = interleaved(
+            {
+                "walled": bursts("walled", ROWHOUSE),
+                "unwalled": bursts("unwalled", ROWHOUSE, "unwalled:create_app()"),
+                "plain": bursts("plain", PLAIN),
+            },
+            rounds,
+        )
+    for beside, other, at_most in (
+        ("unwalled", "without the wall", 15.0),
+        ("plain", "plain", None),
+    ):
+        yield Comparison(
+            what="Rowhouse: CPU time for one hello",
+            figures=figures["walled"],
+            beside=other,
+            others=figures[beside],
+            unit="µs",
+            by_difference=True,
+            at_most=at_most,
+        )

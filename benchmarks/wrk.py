@@ -1,0 +1,122 @@
+"""The load generator: https://github.com/wg/wrk, one thread, connections kept alive.
+
+Every connection sends its next request when it has the answer to the one before, so that what a
+request waits for is not counted for those that could not be sent meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.client import Address
+from benchmarks.pairs import Unmeasurable
+
+GRACE = 10.0
+"""Seconds that wrk may take to end, past those that it was given."""
+
+LONGEST = 60
+"""Seconds after which a load in the background ends in any case."""
+
+_SCRIPT = Path(__file__).with_suffix(".lua")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Load:
+    """What wrk counted.
+
+    Attributes:
+        seconds: how long it took.
+        answered: answers with a status below 400.
+        refused: answers with another one.
+        broken: errors of connections, and requests that took more than two seconds.
+        p99: milliseconds that 99 of 100 answers took at most; where there was no answer at all,
+            those that wrk had waited.
+    """
+
+    seconds: float
+    answered: int
+    refused: int
+    broken: int
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return self.answered / self.seconds
+
+    @property
+    def failed(self) -> int:
+        """Requests that got no answer, or another one than they should."""
+        return self.refused + self.broken
+
+
+class Loading:
+    """A load that is being made; its result is there when it has ended."""
+
+    result: Load
+
+    def __init__(self, address: Address, path: str, connections: int, seconds: int) -> None:
+        url = f"http://{address[0]}:{address[1]}{path}"
+        self._process = subprocess.Popen(
+            [
+                *("wrk", "--threads=1", f"--connections={connections}"),
+                *(f"--duration={seconds}s", f"--script={_SCRIPT}", url),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._given = seconds + GRACE
+
+    def interrupt(self) -> None:
+        """End it before its time."""
+        self._process.send_signal(signal.SIGINT)
+
+    def wait(self) -> Load:
+        """Return what it counted, when it has ended."""
+        try:
+            told, _ = self._process.communicate(timeout=self._given)
+        finally:
+            self._process.kill()
+        line = told.rstrip().rpartition("\n")[2]
+        if self._process.returncode or not line.startswith("{"):
+            raise RuntimeError(f"wrk failed:\n{told[-2000:]}")
+        counted = json.loads(line)
+        self.result = Load(
+            seconds=counted["seconds"],
+            answered=counted["all"] - counted["refused"],
+            refused=counted["refused"],
+            broken=counted["broken"],
+            p99=counted["p99"] if counted["all"] else counted["seconds"] * 1e3,
+        )
+        return self.result
+
+
+def require() -> None:
+    """Raise ``Unmeasurable`` where wrk is not installed."""
+    if shutil.which("wrk") is None:
+        raise Unmeasurable("wrk is not on PATH. Install it: apt-get install wrk, brew install wrk")
+
+
+def load(address: Address, path: str, connections: int, seconds: int) -> Load:
+    """Make a load, and return what came of it."""
+    return Loading(address, path, connections, seconds).wait()
+
+
+@contextlib.contextmanager
+def loading(address: Address, path: str, connections: int) -> Iterator[Loading]:
+    """Make a load while the block runs, at most for ``LONGEST`` seconds."""
+    made = Loading(address, path, connections, LONGEST)
+    try:
+        yield made
+    finally:
+        made.interrupt()
+        made.wait()

@@ -1,0 +1,88 @@
+"""The clients of the benchmarks count what there is to count."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from benchmarks import wrk
+from benchmarks.client import Address
+from benchmarks.readers import Readers, reading
+from tests.requirements import needed
+
+TOO_MUCH = 20_000_000
+"""Bytes that no kernel keeps between a server and a client that hardly reads."""
+
+
+class Pages(BaseHTTPRequestHandler):
+    """Answers ``/STATUS/LENGTH``."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        _, status, length = self.path.split("/")
+        self.send_response(int(status))
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        self.wfile.write(bytes(int(length)))
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that went away."""
+
+
+@pytest.fixture
+def address() -> Iterator[Address]:
+    with Server(("127.0.0.1", 0), Pages) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield "127.0.0.1", server.server_port
+        server.shutdown()
+        serving.join()
+
+
+@pytest.fixture
+def has_wrk() -> None:
+    needed(shutil.which("wrk"), "wrk")
+
+
+@pytest.mark.usefixtures("has_wrk")
+def test_wrk_tells_answers_from_refusals(address: Address) -> None:
+    with wrk.loading(address, "/503/5", 2) as refusing:
+        answered = wrk.load(address, "/200/5", 2, seconds=1)
+
+    assert (answered.answered > 0, answered.failed) == (True, 0)
+    assert 0 < answered.p99 < answered.seconds * 1e3
+    assert (refusing.result.answered, refusing.result.broken) == (0, 0)
+    assert refusing.result.failed == refusing.result.refused > 0
+
+
+@pytest.mark.usefixtures("has_wrk")
+def test_wrk_counts_what_is_never_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        counted = wrk.load(silent.getsockname(), "/", 2, seconds=1)
+
+    assert (counted.answered, counted.refused, counted.rate) == (0, 0, 0)
+    assert counted.p99 == counted.seconds * 1e3
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_readers_are_still_reading(
+    address: Address, eventually: Callable[[Callable[[], bool]], None], status: int
+) -> None:
+    def counted(readers: Readers) -> tuple[int, int]:
+        return readers.answered, readers.refused
+
+    with reading(address, f"/{status}/{TOO_MUCH}", 3) as readers:
+        eventually(lambda: counted(readers) == ((3, 0) if status == 200 else (0, 3)))
