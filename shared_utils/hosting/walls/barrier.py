@@ -77,7 +77,7 @@ class Exchange:
         self._status: str | None = None
         self._headers: list[tuple[str, str]] = []
         self._left: int | None = None
-        self._is_begun = self._is_over = False
+        self._is_offered = self._is_begun = self._is_over = False
         self._write_to_server: Callable[[bytes], object]
         self._server_failure: BaseException | None = None
         self._iterable: Any = None
@@ -89,7 +89,8 @@ class Exchange:
         environ = dict(self._environ)
         if has_body(environ):
             limit = self._mount.limits.max_body
-            self._body = environ["wsgi.input"] = Body(environ["wsgi.input"], limit, self._clock)
+            self._body = Body(environ["wsgi.input"], limit, self._clock)
+            environ["wsgi.input"] = self._body.reader()
         clock = self._clock
         if clock.limit:
             self._watchdog.watch(clock)
@@ -215,6 +216,7 @@ class Exchange:
             raise Misuse("it gave a body, but did not call start_response before")
         if self._body is not None and self._body.is_too_large and self._status[:3] != "413":
             raise RequestEntityTooLarge
+        self._is_offered = True
         self._write_to_server = self._start_response(self._status, self._headers)
         self._is_begun = True
         if self._clock.limit:
@@ -273,7 +275,9 @@ class Exchange:
         if self._is_begun:
             raise cut(environ, has_length=self._left is not None) from None
         chunks, status, headers = replacement.get_wsgi_response(environ)
-        self._start_response(status, headers, (type(error), error, error.__traceback__))  # type: ignore[arg-type]
+        # Only where the server has refused the app's own: test clients raise what is given here.
+        refused = (type(error), error, error.__traceback__) if self._is_offered else None
+        self._start_response(status, headers, refused)  # type: ignore[arg-type]
         self._is_begun, self._left = True, None
         self._permit.stop()
         return b"".join(chunks)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import threading
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -12,6 +12,10 @@ from shared_utils.hosting.walls.deadline import Clock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+
+_AHEAD = 1024
+"""Bytes that are read ahead: as many as gunicorn waits for itself."""
 
 
 def has_body(environ: WSGIEnvironment) -> bool:
@@ -25,8 +29,11 @@ def announced(environ: WSGIEnvironment) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-class Body:
-    """``wsgi.input`` of one request (PEP 3333, "Input and Error Streams").
+class Body(io.RawIOBase):
+    """The server's ``wsgi.input``, bounded. An app reads it through ``reader``.
+
+    Of the server's stream only ``read`` with a size is called, the one thing that every server,
+    and every checker in between, agrees on (PEP 3333, "Input and Error Streams").
 
     Args:
         stream: the server's.
@@ -43,68 +50,43 @@ class Body:
         self.is_too_large = False
         self.failure: BaseException | None = None
 
-    def read(self, size: int | None = -1) -> bytes:
-        """Return up to ``size`` bytes; all where it is negative or None.
+    def reader(self) -> io.BufferedReader:
+        """Return what an app gets: lines, iteration and all."""
+        return io.BufferedReader(self, buffer_size=_AHEAD)
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` as far as there is something; return the number of bytes.
 
         Raises:
             RequestEntityTooLarge: the body is larger than it may be.
         """
-        return self._bounded("read", size)
-
-    def readline(self, size: int | None = -1) -> bytes:
-        """Return a line, or its first ``size`` bytes; raises as ``read`` does."""
-        return self._bounded("readline", size)
-
-    def readlines(self, hint: int | None = -1) -> list[bytes]:
-        """Return lines, no further ones after ``hint`` bytes; raises as ``read`` does."""
-        lines: list[bytes] = []
-        total = 0
-        for line in self:
-            lines.append(line)
-            total += len(line)
-            if hint is not None and 0 < hint <= total:
-                break
-        return lines
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Return itself: it is read line by line."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next line."""
-        if line := self.readline():
-            return line
-        raise StopIteration
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what else the server's stream has, beyond what WSGI asks for."""
-        return getattr(self._stream, name)
-
-    def _bounded(self, method: str, size: int | None) -> bytes:
         if self.is_too_large:
             raise RequestEntityTooLarge
         # One byte more than is left, to see whether there is one.
-        most = self._left + 1
-        asked = most if size is None or size < 0 else min(size, most)
-        data = self._waited_for(method, asked)
+        data = self._waited_for(min(len(buffer), self._left + 1))
         self._left -= len(data)
         if self._left < 0:
             self.is_too_large = True
             raise RequestEntityTooLarge
-        return data
+        buffer[: len(data)] = data
+        return len(data)
 
-    def _waited_for(self, method: str, size: int) -> bytes:
+    def _waited_for(self, size: int) -> bytes:
         if self._clock.thread != threading.get_ident():  # an app may read in a thread of its own
-            return self._received(method, size)
+            return self._received(size)
         try:
             self._clock.pause()
-            return self._received(method, size)
+            return self._received(size)
         finally:
             self._clock.resume()
 
-    def _received(self, method: str, size: int) -> bytes:
+    def _received(self, size: int) -> bytes:
         try:
-            data: bytes = getattr(self._stream, method)(size)
+            data: bytes = self._stream.read(size)
         except BaseException as error:
             self.failure = error
             raise
