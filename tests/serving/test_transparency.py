@@ -223,8 +223,6 @@ BODIES = [
             "head",
             "write",
             "write_only",
-            "replaced",
-            "replaced_lazily",
             "replaced_too_late",
             "wrapped_memory",
         )
@@ -403,6 +401,23 @@ def test_mounted_answers_what_it_answers_alone(servers: Servers, case: Case) -> 
     assert alone.startswith(b"HTTP/1.")
     assert case.awaited in alone
     assert but_for_what_differs(mounted) == but_for_what_differs(alone)
+
+
+@pytest.mark.parametrize("name", ["replaced", "replaced_lazily"])
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_response_that_is_replaced_sends_one_set_of_headers(
+    servers: Servers, name: str, version: str
+) -> None:
+    """gunicorn alone would send both: their lengths contradict each other."""
+    case = Case(name, ask(f"/app/raw/{name}", version=version))
+    mounted = answer(servers.mounted, case)
+
+    head, _, body = mounted.partition(b"\r\n\r\n")
+    assert head.split(b"\r\n")[0].endswith(b" 409 Conflict")
+    assert head.lower().count(b"\r\ncontent-type:") == 1
+    assert b"X-First" not in head
+    assert b"Content-Length" not in head
+    assert b"sorry" in body
 
 
 def test_what_differs_is_what_is_documented(servers: Servers) -> None:
