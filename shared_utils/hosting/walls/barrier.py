@@ -91,17 +91,12 @@ class Exchange:
             limit = self._mount.limits.max_body
             self._body = Body(environ["wsgi.input"], limit, self._clock)
             environ["wsgi.input"] = self._body.reader()
-        clock = self._clock
-        if clock.limit:
-            self._watchdog.watch(clock)
+        if self._clock.limit:
+            self._watchdog.watch(self._clock)
         try:
-            clock.resume()
-            response = self._iterable = app(environ, self._start)
+            response = self._in_app(self._called, app, environ)
             if self._is_file(response):
-                clock.pause()
                 return self._sent_by_server(response)
-            self._chunks = _chunks(response)
-            clock.pause()
         except BaseException as error:
             try:
                 self._chunks = iter([self._replaced(error)])
@@ -131,11 +126,7 @@ class Exchange:
             return
         self._is_over = True
         try:
-            self._clock.resume()
-            close = self._close or getattr(self._iterable, "close", None)
-            if close is not None:
-                close()
-            self._clock.pause()
+            self._in_app(self._close_response)
         except BaseException as error:
             self._stop_clock()
             if self._debug:
@@ -144,6 +135,36 @@ class Exchange:
         finally:
             self._watchdog.forget(self._clock)
             self._permit.let_go()
+
+    # The app at work.
+
+    def _in_app(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Call code of the app on its own time.
+
+        Raises:
+            DeadlineExceeded: also where the app has failed by itself, and an interrupt was on its
+                way. It may land on the way into ``pause``: whoever catches it stops the clock.
+            BaseException: what the app raises.
+        """
+        self._clock.resume()
+        try:
+            result = call(*args)
+        except BaseException:
+            self._clock.pause()
+            raise
+        self._clock.pause()
+        return result
+
+    def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
+        response = self._iterable = app(environ, self._start)
+        if not self._is_file(response):
+            self._chunks = _chunks(response)
+        return response
+
+    def _close_response(self) -> None:
+        close = self._close or getattr(self._iterable, "close", None)
+        if close is not None:
+            close()
 
     # What the app calls.
 
@@ -187,9 +208,7 @@ class Exchange:
     def _next_chunk(self) -> bytes | None:
         if self._chunks is None:
             return None
-        self._clock.resume()
-        chunk = next(self._chunks, _END)
-        self._clock.pause()
+        chunk = self._in_app(next, self._chunks, _END)
         if chunk is not _END:
             return self._counted(chunk)
         if self._left and self._left > 0 and self._has_content():
