@@ -3,14 +3,24 @@
 ``PyThreadState_SetAsyncExc`` raises wherever the thread happens to be. In the middle of ``logging``
 or of the import system that leaves a lock held which every neighbour needs, so a thread is
 interrupted only while its innermost frame is not the standard library's and not the host's.
+
+An exception that is set while the frame is blocked in C may be seen later only: where the call
+fails by itself, Python goes through ``finally`` and ``__exit__`` of the frames further out first,
+and the exception lands on the way into what they call. So, for a request, none of these may be the
+standard library's either: a handler of ``logging`` would never get to release its lock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
+import os
 import sys
 import sysconfig
+import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter, sleep  # now: an app may replace them later
 from types import FrameType
@@ -22,11 +32,19 @@ _TURN = 0.005
 _STANDARD = tuple(
     f"{sysconfig.get_path(key)}/" for key in ("stdlib", "platstdlib") if sysconfig.get_path(key)
 )
+_looking = threading.Lock()
+"""Held while threads are looked at: two that do so at once would undo each other's settings."""
 _INSTALLED = tuple(f"{sysconfig.get_path(key)}/" for key in ("purelib", "platlib"))
 
 
-def interrupt(thread_id: int, exception: type[BaseException]) -> bool:
+def interrupt(thread_id: int, exception: type[BaseException], *, inside: str = "") -> bool:
     """Raise ``exception`` in a thread if it is safe where the thread is now.
+
+    Args:
+        thread_id: the thread.
+        exception: raised without arguments.
+        inside: it has to be safe in every frame, from the innermost one out to one of a file in
+            this folder; default: in the innermost one.
 
     Returns:
         Whether it was raised. A thread that is blocked in C sees it when it comes back.
@@ -34,20 +52,21 @@ def interrupt(thread_id: int, exception: type[BaseException]) -> bool:
     # Look and raise within one turn on the GIL, or the thread could move on in between. A turn
     # that has just begun lasts for a switch interval at least; only the operating system can
     # make it run out here, and then it is too late to raise.
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(max(interval, _TURN))
-    try:
-        sleep(0)
-        began = perf_counter()
-        frame = sys._current_frames().get(thread_id)
-        if frame is None or not _is_safe(frame):
-            return False
-        thread, raised = ctypes.c_ulong(thread_id), ctypes.py_object(exception)
-        if perf_counter() - began > _TURN / 4:
-            return False
-        return bool(_raise_in(thread, raised) == 1)
-    finally:
-        sys.setswitchinterval(interval)
+    with _uncollected():
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(max(interval, _TURN))
+        try:
+            sleep(0)
+            began = perf_counter()
+            frame = sys._current_frames().get(thread_id)
+            if frame is None or not _is_safe(frame, inside):
+                return False
+            thread, raised = ctypes.c_ulong(thread_id), ctypes.py_object(exception)
+            if perf_counter() - began > _TURN / 4:
+                return False
+            return bool(_raise_in(thread, raised) == 1)
+        finally:
+            sys.setswitchinterval(interval)
 
 
 def clear(thread_id: int) -> None:
@@ -64,8 +83,9 @@ class Stack:
     """
 
     def __init__(self, thread_id: int, *, inside: str = "") -> None:
-        frame = sys._current_frames().get(thread_id)
-        frames = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False)
+        with _uncollected():
+            frame = sys._current_frames().get(thread_id)
+            frames = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False)
         if frame is None:
             frames.clear()
         frames.reverse()
@@ -77,8 +97,45 @@ class Stack:
         return "".join(self._frames.format()).rstrip()
 
 
-def _is_safe(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
-    if file.startswith("<") or file.startswith(_HOST):
-        return False
-    return file.startswith(_INSTALLED) or not file.startswith(_STANDARD)
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Collect no garbage meanwhile.
+
+    A collection runs finalizers, which let go of the GIL: the turn would be over. And one inside of
+    ``sys._current_frames`` stops the process for good, because that holds a lock of the interpreter
+    (https://github.com/python/cpython/issues/106883).
+    """
+    is_ours = _looking.acquire(timeout=1.0)  # whoever hangs in here must not stop the others
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+        if is_ours:
+            _looking.release()
+
+
+def _reset_after_fork() -> None:
+    global _looking
+    _looking = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)
+
+
+def _is_safe(innermost: FrameType, inside: str) -> bool:
+    frame: FrameType | None = innermost
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if inside and frame is not innermost and file.startswith(inside):
+            return True
+        if file.startswith("<") or file.startswith(_HOST):
+            return False
+        if file.startswith(_STANDARD) and not file.startswith(_INSTALLED):
+            return False
+        if not inside:
+            return True
+        frame = frame.f_back
+    return False

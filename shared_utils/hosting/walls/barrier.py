@@ -7,6 +7,7 @@ to be replaced sends one set of headers (PEP 3333, "The start_response() Callabl
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import io
 import logging
 import re
@@ -72,6 +73,8 @@ class Exchange:
         self._mount, self._environ, self._start_response = mount, environ, start_response
         self._permit, self._watchdog, self._debug = permit, watchdog, debug
         limits = mount.limits
+        # What an app leaves in context variables, such as Flask's own, is gone with its request.
+        self._context = contextvars.copy_context()
         self._clock = Clock(mount, environ, 0 if debug else limits.deadline)
         self._body: Body | None = None
         self._status: str | None = None
@@ -148,7 +151,7 @@ class Exchange:
         """
         self._clock.resume()
         try:
-            result = call(*args)
+            result = self._context.run(call, *args)
         except BaseException:
             self._clock.pause()
             raise
@@ -192,16 +195,15 @@ class Exchange:
         return self._write
 
     def _write(self, data: bytes) -> None:
+        self._clock.outside(self._written, data)
+
+    def _written(self, data: bytes) -> None:
+        chunk = self._counted(data)
         try:
-            self._clock.pause()
-            chunk = self._counted(data)
-            try:
-                self._write_to_server(chunk)
-            except BaseException as error:
-                self._server_failure = error
-                raise
-        finally:
-            self._clock.resume()
+            self._write_to_server(chunk)
+        except BaseException as error:
+            self._server_failure = error
+            raise
 
     # The response on its way.
 
@@ -278,11 +280,15 @@ class Exchange:
             BaseException: what the server has raised: its client has gone, or sends nonsense.
         """
         self._stop_clock()
-        self._watchdog.forget(self._clock)
+        is_too_slow = self._clock.exceeded  # whatever the app has made of the interrupt
+        if is_too_slow:
+            self._clock.restart(self._clock.limit)  # for what is still to be closed
+        else:
+            self._watchdog.forget(self._clock)
         mount, environ, body = self._mount, self._environ, self._body
         if error is self._server_failure or (body is not None and error is body.failure):
             raise error
-        if isinstance(error, DeadlineExceeded):
+        if is_too_slow:
             replacement = refusals.too_slow(mount, environ)
         elif body is not None and body.is_too_large and not self._is_begun:
             replacement = refusals.too_large(mount, environ)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -67,22 +66,13 @@ class Body(io.RawIOBase):
         if self.is_too_large:
             raise RequestEntityTooLarge
         # One byte more than is left, to see whether there is one.
-        data = self._waited_for(min(len(buffer), self._left + 1))
+        data: bytes = self._clock.outside(self._received, min(len(buffer), self._left + 1))
         self._left -= len(data)
         if self._left < 0:
             self.is_too_large = True
             raise RequestEntityTooLarge
         buffer[: len(data)] = data
         return len(data)
-
-    def _waited_for(self, size: int) -> bytes:
-        if self._clock.thread != threading.get_ident():  # an app may read in a thread of its own
-            return self._received(size)
-        try:
-            self._clock.pause()
-            return self._received(size)
-        finally:
-            self._clock.resume()
 
     def _received(self, size: int) -> bytes:
         try:

@@ -1,7 +1,7 @@
 """The bulkhead: slots and threads of one worker process, shared by all apps.
 
-One lock guards the shares. It is held for a few steps of this package's own code and never while
-anything waits, so that it is free whatever an app does.
+One lock guards the shares. It is held for a few steps of this package's own code, in which nothing
+waits and no garbage is collected, so that it is free whatever an app does.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Mapping
 
 from shared_utils.hosting.settings.schema import Limits
-from shared_utils.hosting.walls.shares import Share, Shares
+from shared_utils.hosting.walls.shares import Parked, Share, Shares
 
 
-class Permit:
+class Permit(Parked):
     """What one request holds: a thread, and a slot while it runs. Made by ``Bulkhead.hold``."""
 
     _slot_is_there: threading.Lock
@@ -28,18 +28,24 @@ class Permit:
 
     def run(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds for a slot; say whether it has come."""
-        shares, share = self._shares, self._share
-        with self._bulkhead.lock:
+        lock, shares, share = self._bulkhead.lock, self._shares, self._share
+        with lock:
             self._runs = shares.take(share)
-            if self._runs:
-                return True
-            self._slot_is_there = threading.Lock()
-            self._slot_is_there.acquire()
-            shares.park(share, self)
+        if self._runs:
+            return True
+        self._slot_is_there = threading.Lock()  # not under the lock: see shares.py
+        self._slot_is_there.acquire()
+        with lock:
+            self._runs = shares.take(share)
+            if not self._runs:
+                shares.park(share, self)
+        if self._runs:
+            return True
         if not self._slot_is_there.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-            with self._bulkhead.lock:
-                if shares.withdraw(share, self):
-                    return False
+            with lock:
+                has_given_up = shares.withdraw(share, self)
+            if has_given_up:
+                return False
         self._runs = True
         return True
 
@@ -48,13 +54,17 @@ class Permit:
         if not self._runs:
             return
         self._runs = False
-        if not self._bulkhead.is_current(self._shares):
+        shares = self._shares
+        if not self._bulkhead.is_current(shares):
             return
         with self._bulkhead.lock:
-            admitted = self._shares.give_back(self._share)
-        for permit in admitted:
-            assert isinstance(permit, Permit)
-            permit._slot_is_there.release()
+            shares.give_back(self._share)
+            admitted = shares.admit()
+        while admitted is not None:
+            assert isinstance(admitted, Permit)
+            admitted._slot_is_there.release()
+            with self._bulkhead.lock:
+                admitted = shares.admit()
 
     def let_go(self) -> None:
         """Give back all that it holds."""
@@ -139,7 +149,8 @@ class Bulkhead:
         """Return what the mount has now."""
         share = self._by_name[name]
         with self.lock:
-            return Load(running=share.running, parked=len(share.parked), threads=share.held)
+            running, parked, held = share.running, share.parked, share.held
+        return Load(running=running, parked=parked, threads=held)
 
     def is_current(self, shares: Shares) -> bool:
         """Say whether these shares are this process's own, not those it was forked from."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep  # now: an app may replace them later
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared_utils.hosting import interrupt
@@ -29,6 +30,9 @@ AGAIN = 1.0
 """Seconds after which a thread that goes on regardless is interrupted again."""
 STUCK_AFTER = 10.0
 """Seconds past its deadline after which a thread is held to be blocked."""
+
+LOST_AFTER = 5.0
+"""Seconds without a look after which the watchdog is held to be lost."""
 
 _WALLS = f"{Path(__file__).parent}/"
 
@@ -66,7 +70,8 @@ class Clock:
         self.exceeded_at = self._next_try = 0.0
 
     def resume(self) -> None:
-        """Go on counting: the app has the word."""
+        """Go on counting: the app has the word, in this thread."""
+        self.thread = threading.get_ident()
         self._since = monotonic()
 
     def pause(self) -> None:
@@ -90,6 +95,16 @@ class Clock:
                 landed = interrupted
         if landed is not None:
             raise landed
+
+    def outside(self, call: Callable[[Any], Any], argument: Any) -> Any:
+        """Call something on the client's time, not on the app's."""
+        if self.thread != threading.get_ident():  # an app may do so in a thread of its own
+            return call(argument)
+        try:
+            self.pause()
+            return call(argument)
+        finally:
+            self.resume()
 
     def restart(self, limit: float) -> None:
         """Begin to count anew, up to another limit; only while it stands still."""
@@ -115,7 +130,7 @@ class Clock:
             if self._spent + now - self._since <= self.limit:
                 return
             stack = interrupt.Stack(self.thread, inside=_WALLS) if not self.exceeded else None
-            raised = interrupt.interrupt(self.thread, DeadlineExceeded)
+            raised = interrupt.interrupt(self.thread, DeadlineExceeded, inside=_WALLS)
             if raised:
                 self._interrupted = True
                 self._next_try = now + AGAIN
@@ -146,7 +161,8 @@ class Clock:
 class Watchdog:
     """A thread that looks at all clocks of this process while there are any.
 
-    It begins with the first request, so that nothing runs before a fork.
+    It begins with the first request, so that nothing runs before a fork. Whatever it makes may set
+    off a garbage collection, and so finalizers of apps: one that hangs there is replaced.
     """
 
     def __init__(self) -> None:
@@ -155,10 +171,12 @@ class Watchdog:
 
     def reset(self) -> None:
         """Begin anew: a forked process has none of these threads."""
-        self._clocks: set[Clock] = set()
+        # Weak: a response that nobody closes is forgotten with its clock.
+        self._clocks: set[weakref.ref[Clock]] = set()
         self._busy = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._looked_at = 0.0
         self._stuck = 0
 
     def call_when_stuck(self, report: Callable[[int], None]) -> None:
@@ -170,33 +188,38 @@ class Watchdog:
 
     def watch(self, clock: Clock) -> None:
         """Begin to look at a clock."""
-        self._clocks.add(clock)
+        self._clocks.add(weakref.ref(clock))
         if not self._busy.is_set():
+            self._looked_at = monotonic()
             self._busy.set()
             if self._thread is None:
-                self._start()
+                self._start(None)
+        elif monotonic() - self._looked_at > LOST_AFTER:
+            self._start(self._thread)
 
     def forget(self, clock: Clock) -> None:
         """Look no longer at a clock, which stands still; a look that has begun finds no limit."""
         clock.limit = 0
-        self._clocks.discard(clock)
+        self._clocks.discard(weakref.ref(clock))
 
-    def _start(self) -> None:
+    def _start(self, lost: threading.Thread | None) -> None:
+        """Start the thread in place of one that is lost; None where there is none."""
         with self._starting:
-            if self._thread is not None:
+            if self._thread is not lost:
                 return
             thread = threading.Thread(target=self._run, name="rowhouse-watchdog", daemon=True)
+            self._thread, self._looked_at = thread, monotonic()
             try:
                 thread.start()
-            except RuntimeError:  # the machine has no thread left: the next request tries again
+            except (RuntimeError, MemoryError):  # the next request tries again
+                self._thread = None
                 self._busy.clear()
-            else:
-                self._thread = thread
 
     def _run(self) -> None:
-        while True:
+        while self._thread is threading.current_thread():
             self._busy.wait()
-            self._look()
+            self._looked_at = monotonic()
+            _outlived(self._look)
             if not self._clocks and not self._stuck:
                 self._busy.clear()
                 if self._clocks:  # one began in between
@@ -204,13 +227,17 @@ class Watchdog:
             sleep(TICK)
 
     def _look(self) -> None:
-        clocks = list(self._clocks)
-        for clock in clocks:
+        stuck = 0
+        for known in list(self._clocks):
+            clock = known()
+            if clock is None:
+                self._clocks.discard(known)
+                continue
             _outlived(clock.check)
-        stuck = sum(clock.is_stuck for clock in clocks)
+            stuck += clock.is_stuck
         if stuck != self._stuck:
             self._stuck = stuck
-            _outlived(lambda: self._on_stuck(stuck))
+            self._on_stuck(stuck)
 
 
 def _outlived(step: Callable[[], None]) -> None:

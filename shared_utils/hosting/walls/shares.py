@@ -5,15 +5,28 @@ hold another thread while it holds fewer than ``ALPHA`` times the threads that a
 and Hahne, "Dynamic queue length thresholds for shared-memory packet switches" (1998). One busy app
 gets three quarters of all slots, two get three sevenths each; what is left serves the others.
 
-Plain state without locks, clocks or I/O; ``bulkhead.py`` has those.
+Plain state without locks, clocks or I/O; ``bulkhead.py`` has those. It is changed under a lock,
+where no code of an app may run: a garbage collection would run finalizers of whatever is garbage
+then. So nothing is made here that the collector counts: no lists, iterators or closures.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections import deque
 
 ALPHA = 3
+
+
+class Parked:
+    """A request that wants a slot.
+
+    Attributes:
+        waits: it is parked.
+    """
+
+    waits = False
 
 
 @dataclasses.dataclass(slots=True, eq=False, kw_only=True)
@@ -25,14 +38,16 @@ class Share:
         max_threads: fixed cap on threads held, likewise.
         running: slots that it has.
         held: threads that it holds.
-        parked: its requests that wait for a slot, first in, first out.
+        parked: how many of its requests wait for a slot.
+        queue: these, first in, first out, and some that have given up.
     """
 
     max_running: float = math.inf
     max_threads: float = math.inf
     running: int = 0
     held: int = 0
-    parked: dict[object, None] = dataclasses.field(default_factory=dict)
+    parked: int = 0
+    queue: deque[Parked] = dataclasses.field(default_factory=deque)
 
 
 class Shares:
@@ -46,7 +61,7 @@ class Shares:
     def __init__(self, slots: int, threads: int) -> None:
         self.slots, self.threads = slots, threads
         self.running = self.held = 0
-        self._waiting: dict[Share, None] = {}
+        self._waiting: list[Share] = []
 
     def hold(self, share: Share) -> bool:
         """Let an app hold another thread, if it may."""
@@ -70,34 +85,43 @@ class Shares:
         self.running += 1
         return True
 
-    def park(self, share: Share, request: object) -> None:
+    def park(self, share: Share, request: Parked) -> None:
         """Let a request that got no slot wait for one."""
-        share.parked[request] = None
-        self._waiting[share] = None
+        if not share.parked:
+            self._waiting.append(share)
+        share.parked += 1
+        share.queue.append(request)
+        request.waits = True
 
-    def withdraw(self, share: Share, request: object) -> bool:
+    def withdraw(self, share: Share, request: Parked) -> bool:
         """Let a request wait no longer; False where it has got its slot meanwhile."""
-        if request not in share.parked:
+        if not request.waits:
             return False
         self._unpark(share, request)
         return True
 
-    def give_back(self, share: Share) -> list[object]:
-        """Take back a slot, and return the parked requests that have got one by it.
-
-        A free slot goes to the app that runs fewest.
-        """
+    def give_back(self, share: Share) -> None:
+        """Take back a slot; ``admit`` passes it on."""
         share.running -= 1
         self.running -= 1
-        admitted: list[object] = []
-        while able := [waiting for waiting in self._waiting if self._may_run(waiting)]:
-            next_one = min(able, key=lambda waiting: waiting.running)
-            request = next(iter(next_one.parked))
-            self._unpark(next_one, request)
-            next_one.running += 1
-            self.running += 1
-            admitted.append(request)
-        return admitted
+
+    def admit(self) -> Parked | None:
+        """Give a free slot to a parked request, of the app that runs fewest; None where none may.
+
+        To be called until there is none: one free slot may let several go.
+        """
+        fewest: Share | None = None
+        for n in range(len(self._waiting)):
+            share = self._waiting[n]
+            if self._may_run(share) and (fewest is None or share.running < fewest.running):
+                fewest = share
+        if fewest is None:
+            return None
+        request = fewest.queue[0]
+        self._unpark(fewest, request)
+        fewest.running += 1
+        self.running += 1
+        return request
 
     def _may_run(self, share: Share) -> bool:
         running = share.running
@@ -105,7 +129,10 @@ class Shares:
             running < ALPHA * (self.slots - self.running) and running < share.max_running
         )
 
-    def _unpark(self, share: Share, request: object) -> None:
-        del share.parked[request]
+    def _unpark(self, share: Share, request: Parked) -> None:
+        request.waits = False
+        share.parked -= 1
         if not share.parked:
-            del self._waiting[share]
+            self._waiting.remove(share)
+        while share.queue and not share.queue[0].waits:
+            share.queue.popleft()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import sysconfig
 import threading
 from collections.abc import Callable
@@ -112,7 +113,7 @@ def test_where_it_is_safe(file: str, safe: bool) -> None:
     def judge() -> None:
         import sys
 
-        frames.append(interrupt._is_safe(sys._getframe(1)))
+        frames.append(interrupt._is_safe(sys._getframe(1), ""))
 
     exec(code, {"judge": judge})
     assert frames == [safe]
@@ -120,3 +121,18 @@ def test_where_it_is_safe(file: str, safe: bool) -> None:
 
 def test_a_stack_shows_the_innermost_line_last() -> None:
     assert str(interrupt.Stack(threading.get_ident())).splitlines()[-2].endswith("in __init__")
+
+
+def test_no_garbage_is_collected_while_frames_are_looked_at() -> None:
+    """A collection inside of ``sys._current_frames`` stops the process: python/cpython#106883."""
+    assert gc.isenabled()
+    with interrupt._uncollected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with interrupt._uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

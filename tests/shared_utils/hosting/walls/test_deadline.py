@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import contextvars
 import ctypes
+import gc
 import io
 import logging
 import os
+import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +133,11 @@ def test_in_debug_there_are_no_deadlines(wall: Callable[..., Wall]) -> None:
     assert wall(debug=True, deadline=SHORT).serve(slow).body == b"done"
 
 
-def test_no_interrupt_comes_after_the_clock_stands_still() -> None:
+def test_no_interrupt_comes_after_the_clock_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Requests that end about when their deadline does; no interrupt lands after its request."""
+    monkeypatch.setattr(deadline, "_WALLS", __file__)  # this test is the wall around its work
     watchdog = Watchdog()
     mount = Mount(name="trades", prefix="/trades", target="x:y", title="Trades")
     environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/"}
@@ -139,8 +146,7 @@ def test_no_interrupt_comes_after_the_clock_stands_still() -> None:
 
     def check() -> None:
         while not stop.is_set():
-            for clock in list(watchdog._clocks):
-                clock.check()
+            watchdog._look()
 
     def work(steps: int) -> None:
         for _ in range(steps):
@@ -151,7 +157,7 @@ def test_no_interrupt_comes_after_the_clock_stands_still() -> None:
     try:
         for number in range(200):
             clock = Clock(mount, environ, 0.001)
-            watchdog._clocks.add(clock)
+            watchdog._clocks.add(weakref.ref(clock))
             try:
                 clock.resume()
                 work(number % 40 * 20_000)
@@ -170,6 +176,117 @@ def test_no_interrupt_comes_after_the_clock_stands_still() -> None:
         stop.set()
         checker.join(20)
     assert all(outcomes.values()), outcomes
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_is_blocked_in_a_call_of_the_standard_library_is_left_alone(
+    wall: Callable[..., Wall], fails: bool, caplog: pytest.LogCaptureFixture, eventually: Eventually
+) -> None:
+    """A log handler that waits in C, and fails after the deadline, gives its lock back."""
+    ours, theirs = socket.socketpair()
+
+    class Waiting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            ours.recv(1)
+            if fails:
+                raise OSError
+
+    handler = Waiting()
+    logger = logging.Logger("waiting")
+    logger.addHandler(handler)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        logger.error("x")
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"done"]
+
+    server = wall(deadline=SHORT)
+    thread = threading.Thread(target=server.serve, args=[app])
+    with ours, theirs:
+        thread.start()
+        eventually(lambda: "cannot be interrupted there" in caplog.text)
+        theirs.send(b"x")
+        thread.join(20)
+    assert handler.lock is not None
+    assert handler.lock.acquire(blocking=False)
+    assert server.load == NOTHING
+
+
+def test_what_an_app_leaves_in_context_variables_is_gone_with_its_request(
+    wall: Callable[..., Wall],
+) -> None:
+    left: contextvars.ContextVar[str] = contextvars.ContextVar("left", default="")
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        before = left.get()
+        left.set("mine")
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield before.encode()
+        yield left.get().encode()
+
+    server = wall()
+    assert [server.serve(app).body for _ in range(2)] == [b"mine", b"mine"]
+
+
+def test_a_response_may_be_iterated_by_another_thread(wall: Callable[..., Wall]) -> None:
+    """It is that one which is interrupted then, and not the one that called the app."""
+
+    def late(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        spin()
+        yield b""
+
+    server = wall(deadline=SHORT)
+    response = server.begin(late)
+    thread = threading.Thread(target=lambda: (list(response), response.close()))  # type: ignore[attr-defined]
+    thread.start()
+    while thread.is_alive():  # an interrupt of this thread would end the test
+        pass
+    assert server.status == 504
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_what_an_app_makes_of_the_interrupt_is_a_504_all_the_same(
+    wall: Callable[..., Wall], error: type[BaseException]
+) -> None:
+    def wraps(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            spin()
+        except BaseException as interrupted:
+            raise error from interrupted
+        return []
+
+    assert wall(deadline=SHORT).serve(wraps).status == 504
+
+
+def test_a_response_that_nobody_closes_is_forgotten(wall: Callable[..., Wall]) -> None:
+    server = wall()
+    server.begin(lambda environ, start_response: [b"x"])
+    gc.collect()
+    server.walls.watchdog._look()
+    assert server.walls.watchdog._clocks == set()
+
+
+def test_a_watchdog_that_hangs_is_replaced(
+    wall: Callable[..., Wall], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    monkeypatch.setattr(deadline, "LOST_AFTER", 0.05)
+    server, forever = wall(deadline=SHORT), threading.Event()
+    hangs: Any = Clock(server.mount, {}, 1)
+    hung: list[int] = []
+
+    def hang() -> None:
+        if not hung:
+            hung.append(1)
+            forever.wait()
+
+    hangs.check = hang
+    server.walls.watchdog.watch(hangs)
+    eventually(lambda: bool(hung))
+    threading.Event().wait(0.1)
+    assert server.serve(spinning).status == 504
+    server.walls.watchdog.forget(hangs)
+    forever.set()
 
 
 def test_a_clock_that_is_forgotten_has_no_limit(wall: Callable[..., Wall]) -> None:

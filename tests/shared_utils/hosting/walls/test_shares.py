@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,7 +15,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from shared_utils.hosting.walls.shares import ALPHA, Share, Shares
+from shared_utils.hosting.walls.shares import ALPHA, Parked, Share, Shares
 
 
 def taken(shares: Shares, share: Share) -> int:
@@ -50,14 +52,26 @@ def test_threads_are_shared_likewise(cap: float, expected: int) -> None:
     assert shares.hold(Share())
 
 
+class Request(Parked):
+    def __init__(self, name: object) -> None:
+        self.name = name
+
+
+def given_back(shares: Shares, share: Share) -> list[Any]:
+    """Give a slot back, and return the names of those who got one by it."""
+    shares.give_back(share)
+    admitted = iter(shares.admit, None)
+    return [request.name for request in admitted if isinstance(request, Request)]
+
+
 def test_the_parked_are_admitted_first_in_first_out_and_nobody_overtakes() -> None:
     shares, share = Shares(4, 512), Share()
     assert taken(shares, share) == 3
-    shares.park(share, "first")
-    shares.park(share, "second")
-    assert shares.give_back(share) == ["first"]
+    shares.park(share, Request("first"))
+    shares.park(share, Request("second"))
+    assert given_back(shares, share) == ["first"]
     assert not shares.take(share)
-    assert shares.give_back(share) == ["second"]
+    assert given_back(shares, share) == ["second"]
 
 
 def test_a_freed_slot_goes_to_the_app_that_runs_fewest() -> None:
@@ -66,15 +80,63 @@ def test_a_freed_slot_goes_to_the_app_that_runs_fewest() -> None:
     for share in (many, many, many, few, few, third, third):
         assert shares.take(share)
     assert not shares.take(many)
-    shares.park(many, "of many")
+    shares.park(many, Request("of many"))
     while shares.take(few):
         pass
-    shares.park(few, "of few")
+    shares.park(few, Request("of few"))
     while few.running > 1:
         few.running -= 1
         shares.running -= 1
-    admitted = shares.give_back(third)
-    assert admitted[0] == "of few"
+    assert given_back(shares, third)[0] == "of few"
+
+
+def test_those_who_have_given_up_are_forgotten() -> None:
+    shares, share = Shares(1, 512), Share()
+    assert shares.take(share)
+    requests = [Request(number) for number in range(5)]
+    for request in requests:
+        shares.park(share, request)
+    for request in requests[::-1]:
+        assert shares.withdraw(share, request)
+    assert (share.parked, len(share.queue)) == (0, 0)
+    assert given_back(shares, share) == []
+
+
+def test_nothing_is_made_that_the_garbage_collector_counts() -> None:
+    """A collection in here would run finalizers of apps under the one lock."""
+    shares, one, other = Shares(2, 8), Share(), Share()
+    requests = [Request(number) for number in range(6)]
+    both = [other, one]
+    collections: list[str] = []
+
+    def under_the_lock() -> None:
+        for n in range(2):  # no loop over a tuple: that makes an iterator
+            shares.hold(both[n])
+            shares.take(both[n])
+        for n in range(6):
+            shares.park(both[n % 2], requests[n])
+        shares.withdraw(one, requests[3])
+        for _ in range(2):
+            shares.give_back(other)
+            while shares.admit() is not None:
+                pass
+        shares.let_go(one)
+
+    def collected(phase: str, info: object) -> None:
+        collections.append(phase)
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(collected)
+    gc.set_threshold(1)
+    try:
+        collections.clear()
+        under_the_lock()
+        counted = len(collections)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(collected)
+    assert counted == 0
 
 
 class Requests(RuleBasedStateMachine):
@@ -92,6 +154,7 @@ class Requests(RuleBasedStateMachine):
         self.running: dict[int, int] = {}
         self.parked: dict[int, int] = {}
         self.numbers = itertools.count()
+        self.requests: dict[int, Request] = {}
 
     @rule(app=st.integers(0, 2))
     def request(self, app: int) -> None:
@@ -107,7 +170,8 @@ class Requests(RuleBasedStateMachine):
             self.running[number] = app
         else:
             assert not idle  # an app that runs nothing never waits
-            self.shares.park(share, number)
+            self.requests[number] = Request(number)
+            self.shares.park(share, self.requests[number])
             self.parked[number] = app
 
     @precondition(lambda self: self.running)
@@ -116,8 +180,7 @@ class Requests(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(sorted(self.running)))
         oldest = {app: min(n for n, a in self.parked.items() if a == app) for app in
                   set(self.parked.values())}  # fmt: skip
-        for admitted in self.shares.give_back(self.apps[self.running.pop(number)]):
-            assert isinstance(admitted, int)
+        for admitted in given_back(self.shares, self.apps[self.running.pop(number)]):
             app = self.parked.pop(admitted)  # each is admitted once only
             assert oldest[app] == admitted
             self.running[admitted] = app
@@ -135,15 +198,17 @@ class Requests(RuleBasedStateMachine):
     def give_up(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.parked)))
         app = self.parked.pop(number)
-        assert self.shares.withdraw(self.apps[app], number)
-        assert not self.shares.withdraw(self.apps[app], number)
+        assert self.shares.withdraw(self.apps[app], self.requests[number])
+        assert not self.shares.withdraw(self.apps[app], self.requests[number])
 
     @invariant()
     def nothing_is_lost_or_given_twice(self) -> None:
         for index, share in enumerate(self.apps):
             assert share.running == sum(app == index for app in self.running.values())
             assert share.held == sum(app == index for app in self.held.values())
-            assert list(share.parked) == sorted(n for n, a in self.parked.items() if a == index)
+            waiting = [r.name for r in share.queue if isinstance(r, Request) and r.waits]
+            assert waiting == sorted(n for n, a in self.parked.items() if a == index)
+            assert share.parked == len(waiting)
         assert self.shares.running == len(self.running)
         assert self.shares.held == len(self.held)
 
