@@ -10,6 +10,7 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep  # now: an app may replace them later
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,8 @@ class Clock:
         limit: seconds; 0 for no end.
 
     Attributes:
-        exceeded: the limit has been passed at least once.
+        exceeded: the limit has been passed, since the last restart; ``was_ever_exceeded``, at all.
+        is_counted: the watchdog has reported it as stuck.
     """
 
     def __init__(self, mount: Mount, environ: WSGIEnvironment, limit: float) -> None:
@@ -66,7 +68,7 @@ class Clock:
         self._lock = threading.Lock()
         self._spent = 0.0
         self._since: float | None = None
-        self._interrupted = self.exceeded = False
+        self._interrupted = self.exceeded = self.was_ever_exceeded = self.is_counted = False
         self.exceeded_at = self._next_try = 0.0
 
     def resume(self) -> None:
@@ -135,7 +137,8 @@ class Clock:
                 self._interrupted = True
                 self._next_try = now + AGAIN
             if stack is not None:
-                self.exceeded, self.exceeded_at = True, now
+                self.exceeded = self.was_ever_exceeded = True
+                self.exceeded_at = now
                 told = (stack, raised)
         if told is not None:
             self._report(*told)
@@ -177,12 +180,13 @@ class Watchdog:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._looked_at = 0.0
+        self._counting = threading.Lock()
         self._stuck = 0
 
     def call_when_stuck(self, report: Callable[[int], None]) -> None:
         """Have ``report`` called with the number of threads that do not come back, as it changes.
 
-        It is called in the watchdog's thread.
+        It is called in the thread that notices, and has to be quick.
         """
         self._on_stuck = report
 
@@ -201,6 +205,8 @@ class Watchdog:
         """Look no longer at a clock, which stands still; a look that has begun finds no limit."""
         clock.limit = 0
         self._clocks.discard(weakref.ref(clock))
+        if clock.was_ever_exceeded:
+            self._count(clock)
 
     def _start(self, lost: threading.Thread | None) -> None:
         """Start the thread in place of one that is lost; None where there is none."""
@@ -220,24 +226,30 @@ class Watchdog:
             self._busy.wait()
             self._looked_at = monotonic()
             _outlived(self._look)
-            if not self._clocks and not self._stuck:
+            if not self._clocks:
                 self._busy.clear()
                 if self._clocks:  # one began in between
                     self._busy.set()
             sleep(TICK)
 
     def _look(self) -> None:
-        stuck = 0
         for known in list(self._clocks):
             clock = known()
             if clock is None:
                 self._clocks.discard(known)
                 continue
             _outlived(clock.check)
-            stuck += clock.is_stuck
-        if stuck != self._stuck:
-            self._stuck = stuck
-            self._on_stuck(stuck)
+            if clock.exceeded:
+                _outlived(partial(self._count, clock))
+
+    def _count(self, clock: Clock) -> None:
+        """Report where a thread hangs, or is back: that before its request is given back."""
+        with self._counting:
+            is_stuck = clock.is_stuck and weakref.ref(clock) in self._clocks
+            if is_stuck != clock.is_counted:
+                clock.is_counted = is_stuck
+                self._stuck += 1 if is_stuck else -1
+                self._on_stuck(self._stuck)
 
 
 def _outlived(step: Callable[[], None]) -> None:
