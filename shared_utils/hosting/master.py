@@ -9,12 +9,14 @@ times a second.
 
 from __future__ import annotations
 
-import mmap
 import os
 import signal
 import sys
 from time import monotonic, sleep
+from types import FrameType
 from typing import Any
+
+from shared_utils.hosting import marks
 
 FIRST_PAUSE = 1.0
 LAST_PAUSE = 60.0
@@ -31,23 +33,14 @@ def outlive_workers(arbiter: Any) -> None:
     arbiter.WORKER_BOOT_ERROR = arbiter.APP_LOAD_ERROR = _IMPOSSIBLE
 
 
-def mark_unbooted(worker: Any) -> None:
-    """Before the fork: give a worker a mark that it and the master both see."""
-    worker.boot_mark = mmap.mmap(-1, 1)
-
-
-def mark_booted(worker: Any) -> None:
-    """In the worker: say that it serves from now on."""
-    worker.boot_mark[0] = 1
-
-
 def count_exit(worker: Any) -> None:
     """In the master: see whether a worker that has ended ever served."""
     global _failed_boots
-    mark = getattr(worker, "boot_mark", None)
-    if mark is not None:
-        _failed_boots = 0 if mark[0] else _failed_boots + 1
-        mark.close()
+    if marks.is_booted(worker):
+        _failed_boots = 0
+    elif not marks.is_called_off(worker):
+        _failed_boots += 1
+    marks.take(worker)
 
 
 def pause(failed_boots: int, workers: int) -> float:
@@ -61,21 +54,35 @@ def pause(failed_boots: int, workers: int) -> float:
     return 0.0 if rounds == 0 else min(FIRST_PAUSE * 2.0 ** min(rounds - 1, 16), LAST_PAUSE)
 
 
-def back_off(arbiter: Any, worker: Any) -> None:
-    """In a worker that was just forked: wait, after boots that failed.
+def begin(arbiter: Any, worker: Any) -> None:
+    """In a worker that was just forked: be ready to be told to leave, and wait after failed boots.
 
-    Here and not in the master, which has signals to answer.
+    Waiting is done here and not in the master, which has signals to answer.
     """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, _leave)  # the master's own came along, and would lose it
+    if marks.is_called_off(worker):
+        sys.exit(0)
     until = monotonic() + pause(_failed_boots, arbiter.num_workers)
     if _failed_boots:
         seconds = until - monotonic()
         worker.log.warning(
             "waiting %.0f s: workers that ended before they served: %d", seconds, _failed_boots
         )
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_DFL)  # the master's own handlers came along
     while (left := until - monotonic()) > 0:
         if os.getppid() != worker.ppid:
             sys.exit(0)
         worker.notify()
         sleep(min(left, 1.0))
+
+
+def booted(worker: Any) -> None:
+    """In the worker: serve from now on, unless the master has changed its mind meanwhile."""
+    marks.mark_booted(worker)
+    marks.wake_master(worker)
+    if marks.is_called_off(worker):
+        sys.exit(0)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)

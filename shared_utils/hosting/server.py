@@ -13,9 +13,10 @@ import gc
 import logging
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from shared_utils.hosting import master
+from shared_utils.hosting import handover, leaving, marks, master
 from shared_utils.hosting.settings.mounts import Settings
 from shared_utils.logging import configure_logging
 
@@ -63,9 +64,10 @@ def gunicorn_settings(
         # Not logconfig_dict, which would switch gunicorn's access log on.
         "on_starting": set_up_master,
         "pre_fork": before_fork,
-        "post_fork": master.back_off,
+        "post_fork": master.begin,
         "post_worker_init": booted,
         "child_exit": lambda arbiter, worker: master.count_exit(worker),
+        "worker_exit": lambda arbiter, worker: leaving.leave(worker),
         "on_reload": set_up_master,
     }
 
@@ -73,22 +75,25 @@ def gunicorn_settings(
 def set_up_master(arbiter: Any) -> None:
     """Set up the master, at its start and at a reload: the code before may have been older."""
     master.outlive_workers(arbiter)
+    handover.install(arbiter)
     join_logging(arbiter)
 
 
 def booted(worker: Any) -> None:
     """Set up a worker that has its application."""
-    master.mark_booted(worker)
     if serve_with := getattr(worker.wsgi, "serve_with", None):
         serve_with(worker.cfg.threads)
     # With preload_app the host was made in the master, where it does not build.
     if resume := getattr(worker.wsgi, "resume_building", None):
         resume()
+    if watch := getattr(worker.wsgi, "watch_for_stuck_threads", None):
+        watch(partial(leaving.ask, worker))
+    master.booted(worker)
 
 
 def before_fork(arbiter: Any, worker: Any) -> None:
     """Make the master ready to be copied."""
-    master.mark_unbooted(worker)
+    marks.give(worker)
     # With preload_app the host is made in the master; from here on its workers build.
     if pause := getattr(arbiter.app.callable, "pause_building", None):
         pause()

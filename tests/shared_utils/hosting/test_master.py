@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared_utils.hosting import master
+from shared_utils.hosting import marks, master
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,15 @@ def test_no_exit_code_is_taken_for_a_failed_boot() -> None:
 def test_a_worker_that_served_ends_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(master, "_failed_boots", 0)
 
-    def end(*, booted: bool) -> int:
+    def end(*, booted: bool = False, called_off: bool = False) -> int:
         worker: Any = SimpleNamespace()
-        master.mark_unbooted(worker)
+        marks.give(worker)
         if booted:
-            master.mark_booted(worker)
+            marks.mark_booted(worker)
+        if called_off:
+            marks.call_off(worker)
         master.count_exit(worker)
         return master._failed_boots
 
     assert [end(booted=served) for served in (False, False, True, False)] == [1, 2, 0, 1]
+    assert end(called_off=True) == 1  # it was told to end
