@@ -16,7 +16,6 @@ from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.walls import refusals
 from shared_utils.hosting.walls.barrier import Exchange
 from shared_utils.hosting.walls.body import announced
-from shared_utils.hosting.walls.refusals import refusal
 from shared_utils.hosting.walls.walls import Walls
 from shared_utils.logging import app_name
 
@@ -145,11 +144,12 @@ class Mounted:
         permit = walls.bulkhead.hold(mount.name)
         if permit is None:
             return refusals.busy(mount, environ)(environ, start_response)
+        until = time.monotonic() + mount.limits.queue_timeout
         app = self._app or self._built_by_now()
-        if app is None or not permit.run(mount.limits.queue_timeout):
+        if app is None or not permit.run(max(0.0, until - time.monotonic())):
             permit.let_go()
-            refusal = refusals.busy(mount, environ) if app else self._unavailable(environ)
-            return refusal(environ, start_response)
+            refused = refusals.busy(mount, environ) if app else self._unavailable(environ)
+            return refused(environ, start_response)
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._sessions:
             self._strip(environ, cookie)
@@ -194,13 +194,15 @@ class Mounted:
         mount = self.mount
         if message is not None:
             detail = message or default_message(mount.title)
-            return refusal(mount, environ, 503, detail, retry_after=RETRY_AFTER, reach=not message)
+            return refusals.refusal(
+                mount, environ, 503, detail, retry_after=RETRY_AFTER, reach=not message
+            )
         if self.failure:
             detail = f"{mount.title} is not available at the moment."
-            return refusal(
+            return refusals.refusal(
                 mount, environ, 503, detail, retry_after=self._retry_at - time.monotonic()
             )
-        return refusal(mount, environ, 503, f"{mount.title} is starting.", retry_after=1)
+        return refusals.refusal(mount, environ, 503, f"{mount.title} is starting.", retry_after=1)
 
 
 def _never(name: str) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import io
 import logging
+import os
 import re
-import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -25,7 +23,14 @@ from shared_utils.hosting.walls import refusals
 from shared_utils.hosting.walls.body import Body, has_body
 from shared_utils.hosting.walls.bulkhead import Permit
 from shared_utils.hosting.walls.cutting import cut
-from shared_utils.hosting.walls.deadline import Clock, DeadlineExceeded, Watchdog, shown_path
+from shared_utils.hosting.walls.deadline import (
+    WALLS,
+    Clock,
+    DeadlineExceeded,
+    Watchdog,
+    shown_path,
+)
+from shared_utils.hosting.walls.files import is_plain_file
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -36,10 +41,6 @@ _STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
 _HEADERS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*\n)*")
 """Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
 
-_FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO, tempfile._TemporaryFileWrapper)
-"""What a server may read, or send by sendfile(2), without running code of an app."""
-
-_WALLS = f"{Path(__file__).parent}/"
 _END = object()
 
 
@@ -97,9 +98,9 @@ class Exchange:
         if self._clock.limit:
             self._watchdog.watch(self._clock)
         try:
-            response = self._in_app(self._called, app, environ)
-            if self._is_file(response):
-                return self._sent_by_server(response)
+            file = self._in_app(self._called, app, environ)
+            if file is not None:
+                return self._sent_by_server(file)
         except BaseException as error:
             try:
                 self._chunks = iter([self._replaced(error)])
@@ -138,6 +139,9 @@ class Exchange:
         finally:
             self._watchdog.forget(self._clock)
             self._permit.let_go()
+            # These may lead back here: without them nothing waits for a garbage collection.
+            self._iterable = self._chunks = self._close = None
+            self._body = self._server_failure = None
 
     # The app at work.
 
@@ -159,10 +163,14 @@ class Exchange:
         return result
 
     def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
+        """Call the app; return its response where that is a file, for the server to send."""
         response = self._iterable = app(environ, self._start)
-        if not self._is_file(response):
-            self._chunks = _chunks(response)
-        return response
+        wrapper = self._environ.get("wsgi.file_wrapper")
+        is_wrapped = isinstance(wrapper, type) and type(response) is wrapper
+        if is_wrapped and is_plain_file(getattr(response, "filelike", None), self._left):
+            return response
+        self._chunks = _chunks(response)
+        return None
 
     def _close_response(self) -> None:
         close = self._close or getattr(self._iterable, "close", None)
@@ -182,14 +190,15 @@ class Exchange:
                 exc_info = None
         elif self._status is not None:
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
-        headers = list(headers)
+        given, headers = list(headers), []
         try:
+            headers = [(name, value) for name, value in given]  # pairs of any kind
             lines = "".join([f"{name + ':' + value}\n" for name, value in headers])
             is_sound = _STATUS.fullmatch(status) and _HEADERS.fullmatch(lines)
         except (TypeError, ValueError):
             is_sound = None
-        if not is_sound:
-            raise Misuse(_fault_in(status, headers))
+        if not is_sound or lines.count("\n") != len(headers):
+            raise Misuse(_fault_in(status, given))
         self._left = _length(headers)
         self._status, self._headers = status, headers
         return self._write
@@ -211,6 +220,10 @@ class Exchange:
         if self._chunks is None:
             return None
         chunk = self._in_app(next, self._chunks, _END)
+        while (
+            chunk == b"" and not self._is_begun
+        ):  # headers wait for a byte, and so does the deadline
+            chunk = self._in_app(next, self._chunks, _END)
         if chunk is not _END:
             return self._counted(chunk)
         if self._left and self._left > 0 and self._has_content():
@@ -247,14 +260,6 @@ class Exchange:
         if limit:
             self._watchdog.watch(self._clock)
 
-    def _is_file(self, response: Any) -> bool:
-        wrapper = self._environ.get("wsgi.file_wrapper")
-        return (
-            isinstance(wrapper, type)
-            and type(response) is wrapper
-            and type(getattr(response, "filelike", None)) in _FILES
-        )
-
     def _sent_by_server(self, file: Any) -> Iterable[bytes]:
         """Return the server's own wrapper, so that it sends the file as it likes to."""
         self._close = getattr(file, "close", None)
@@ -277,7 +282,8 @@ class Exchange:
 
         Raises:
             ConnectionError: the response has begun; for the server, which closes the connection.
-            BaseException: what the server has raised: its client has gone, or sends nonsense.
+            BaseException: what the server has raised: its client has gone, or sends nonsense; or
+                StopIteration, from an app that has dealt with the connection by itself.
         """
         self._stop_clock()
         is_too_slow = self._clock.exceeded  # whatever the app has made of the interrupt
@@ -286,8 +292,12 @@ class Exchange:
         else:
             self._watchdog.forget(self._clock)
         mount, environ, body = self._mount, self._environ, self._body
+        if self._permit.is_of_parent:  # a child that the app has forked: it has nobody to answer
+            os._exit(error.code if isinstance(error, SystemExit) and type(error.code) is int else 1)
         if error is self._server_failure or (body is not None and error is body.failure):
             raise error
+        if isinstance(error, StopIteration) and self._status is None:
+            raise error  # how WebSockets tell gunicorn that they have dealt with the connection
         if is_too_slow:
             replacement = refusals.too_slow(mount, environ)
         elif body is not None and body.is_too_large and not self._is_begun:
@@ -351,7 +361,7 @@ def _fault_in(status: object, headers: list[Any]) -> str:
     for header in headers:
         match header:
             case (str(name), str(value)):
-                if not _HEADERS.fullmatch(f"{name}:{value}\n"):
+                if "\n" in name + value or not _HEADERS.fullmatch(f"{name}:{value}\n"):
                     # Not its value, which may be a secret.
                     return f"its header {name!r} has characters that no header may have"
             case _:
@@ -361,7 +371,7 @@ def _fault_in(status: object, headers: list[Any]) -> str:
 
 def _is_raised_in_app(error: BaseException) -> bool:
     frames = traceback.walk_tb(error.__traceback__)
-    return any(not frame.f_code.co_filename.startswith(_WALLS) for frame, _ in frames)
+    return any(not frame.f_code.co_filename.startswith(WALLS) for frame, _ in frames)
 
 
 def _shown(value: object) -> str:

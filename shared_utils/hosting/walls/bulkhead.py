@@ -76,6 +76,11 @@ class Permit(Parked):
             with self._bulkhead.lock:
                 self._shares.let_go(self._share)
 
+    @property
+    def is_of_parent(self) -> bool:
+        """Whether this process was forked since it was given."""
+        return not self._bulkhead.is_current(self._shares)
+
     def __del__(self) -> None:
         """See that nothing is lost with a response that nobody has closed.
 

@@ -5,6 +5,7 @@ Only time in the app counts: a clock stands still while a request is blocked on 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import traceback
@@ -35,7 +36,8 @@ STUCK_AFTER = 10.0
 LOST_AFTER = 5.0
 """Seconds without a look after which the watchdog is held to be lost."""
 
-_WALLS = f"{Path(__file__).parent}/"
+WALLS = f"{Path(__file__).parent}/"
+"""Files of the walls: what is called from there is code of an app."""
 
 
 class DeadlineExceeded(BaseException):
@@ -124,26 +126,30 @@ class Clock:
 
     def check(self) -> None:
         """Interrupt the thread, where the limit is passed and it is safe where the thread is."""
-        told: tuple[interrupt.Stack, bool] | None = None
+        told: tuple[object, bool] | None = None
         with self._lock:
             now = monotonic()
             if self._since is None or not self.limit or now < self._next_try:
                 return
             if self._spent + now - self._since <= self.limit:
                 return
-            stack = interrupt.Stack(self.thread, inside=_WALLS) if not self.exceeded else None
-            raised = interrupt.interrupt(self.thread, DeadlineExceeded, inside=_WALLS)
+            is_first = not self.exceeded
+            stack: object = ""
+            if is_first:
+                with contextlib.suppress(BaseException):  # it looks at loaders of the app's modules
+                    stack = interrupt.Stack(self.thread, inside=WALLS)
+            raised = interrupt.interrupt(self.thread, DeadlineExceeded, inside=WALLS)
             if raised:
                 self._interrupted = True
                 self._next_try = now + AGAIN
-            if stack is not None:
+            if is_first:
                 self.exceeded = self.was_ever_exceeded = True
                 self.exceeded_at = now
                 told = (stack, raised)
         if told is not None:
             self._report(*told)
 
-    def _report(self, stack: interrupt.Stack, raised: bool) -> None:
+    def _report(self, stack: object, raised: bool) -> None:
         mount, environ = self._mount, self._environ
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         say_aside(
@@ -155,7 +161,7 @@ class Clock:
             mount.name,
             f" ({mount.owner})" if mount.owner else "",
             self.limit,
-            "" if raised else ", and cannot be interrupted there",
+            "" if raised else ", and is not interrupted yet",
             stack,
             extra={"app": mount.name, "owner": mount.owner, "request_id": request_id},
         )

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
+import os
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,8 +104,12 @@ def test_what_an_app_raises_when_it_is_called_is_a_500(
             start_response("200 OK", [("X-Secret", "1")])
         return failure()
 
+    if failure is FAILURES["StopIteration"] and not starts:
+        pytest.skip("is how WebSockets end")
     server = wall().serve(app)
     assert is_replaced(server)
+    assert [load.running for load in server.loads] == [0]
+    assert server.walls.watchdog._clocks == set()
     assert "X-Secret" not in server.starts[0][1]
     [record] = caplog.records
     assert record.levelno == logging.ERROR
@@ -167,6 +174,8 @@ def test_what_close_raises_is_logged_and_the_response_stands(
         pytest.param(answering([b""], status=b"200 OK"), "its status is b'200", id="status bytes"),
         pytest.param(answering([b""], headers=[("A\n", "x")]), "header 'A\\n'", id="name"),
         pytest.param(answering([b""], headers=[("A", "x\r\nB: y")]), "header 'A'", id="value"),
+        pytest.param(answering([b""], headers=[("A", "x\nB: y")]), "header 'A'", id="new line"),
+        pytest.param(answering([b""], headers=[("A:x\nB", "y")]), "header 'A:x", id="in a name"),
         pytest.param(answering([b""], headers=[("A", "\u20ac")]), "header 'A'", id="euro"),
         pytest.param(answering([b""], headers=[(b"A", b"x")]), "has a tuple for", id="bytes"),
         pytest.param(answering([b""], headers=[("A", "b", "c")]), "has a tuple for", id="three"),
@@ -192,6 +201,61 @@ def test_a_value_that_no_header_may_have_is_not_logged(
     wall().serve(answering([b""], headers=[("Set-Cookie", "password\n")]))
     assert "Set-Cookie" in caplog.text
     assert "password" not in caplog.text
+
+
+def test_an_empty_chunk_is_no_beginning(wall: Callable[..., Wall]) -> None:
+    assert is_replaced(wall().serve(answering(Body(b"", b"", FAILURES["ValueError"]))))
+    server = wall().serve(answering(Body(b"", b"one", b"", b"two", b"")))
+    assert (server.status, server.body) == (200, b"onetwo")
+
+
+def test_headers_may_come_in_pairs_of_any_kind(wall: Callable[..., Wall]) -> None:
+    server = wall().serve(answering([b"x"], headers=iter([["X-One", "1"], iter(("X-Two", "2"))])))
+    assert server.starts == [("200 OK", {"X-One": "1", "X-Two": "2"})]
+
+
+def test_an_app_that_has_dealt_with_the_connection_says_so_to_the_server(
+    wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture
+) -> None:
+    """flask-sock and others end a WebSocket under gunicorn so."""
+    server = wall().serve(lambda *_: raised(StopIteration()))  # type: ignore[arg-type]
+    assert isinstance(server.raised, StopIteration)
+    assert (server.starts, server.load, caplog.records) == ([], NOTHING, [])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_that_the_app_forks_answers_nobody(wall: Callable[..., Wall]) -> None:
+    server = wall()
+
+    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        child = os.fork()
+        if child == 0:
+            server.walls.reset_after_fork()  # as a row does
+            sys.exit(7)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        start_response("200 OK", TEXT)
+        return [b"%d" % code]
+
+    assert server.serve(forks).body == b"7"
+
+
+def test_no_request_waits_for_a_garbage_collection(wall: Callable[..., Wall]) -> None:
+    class App:
+        def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+            self.start_response = start_response
+            alive.append(weakref.ref(self))
+
+        def __iter__(self) -> Iterator[bytes]:
+            self.start_response("200 OK", TEXT)
+            yield b"x"
+
+    alive: list[weakref.ref[App]] = []
+    gc.disable()
+    try:
+        assert wall().serve(App).status == 200
+        assert [known() for known in alive] == [None]
+    finally:
+        gc.enable()
 
 
 def test_headers_wait_for_the_first_chunk(wall: Callable[..., Wall]) -> None:

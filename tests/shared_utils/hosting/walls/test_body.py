@@ -70,12 +70,6 @@ def test_it_reads_as_the_servers_own_does(
     assert list(limited) == plain.readlines()
 
 
-@given(content=st.binary(max_size=40), hint=st.sampled_from([-1, 0, 1, 5, 99]))
-def test_lines_are_read_as_the_servers_own_does(content: bytes, hint: int) -> None:
-    lines = body(content.replace(b"\x00", b"\n")).reader()
-    assert lines.readlines(hint) == io.BytesIO(content.replace(b"\x00", b"\n")).readlines(hint)
-
-
 @given(content=st.binary(max_size=40), limit=st.integers(0, 45), calls=reads)
 def test_never_more_than_the_limit_is_read(
     content: bytes, limit: int, calls: list[tuple[str, int | None]]
