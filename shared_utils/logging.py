@@ -82,6 +82,30 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int) else repr(value)
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Write a line for each record, which is formatted before the lock is taken.
+
+    All apps share that lock, and what is formatted may be an app's: an object whose ``str()`` asks
+    a database, or hangs, would keep every neighbour from logging.
+    """
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write the line of a record that passes the filters."""
+        if not self.filter(record):
+            return False
+        try:
+            line = self.format(record) + self.terminator
+            self.acquire()
+            try:
+                self.stream.write(line)
+                self.flush()
+            finally:
+                self.release()
+        except Exception:
+            self.handleError(record)
+        return True
+
+
 def configure_logging(
     stream: Literal["stdout", "stderr"] = "stdout", *, joined: Iterable[str] = ()
 ) -> None:
@@ -99,7 +123,7 @@ def configure_logging(
             "formatters": {"line": {"()": TextFormatter if target.isatty() else JsonFormatter}},
             "handlers": {
                 "stream": {
-                    "class": "logging.StreamHandler",
+                    "()": LineHandler,
                     "stream": f"ext://sys.{stream}",
                     "filters": ["context"],
                     "formatter": "line",

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from shared_utils.logging import (
     ContextFilter,
     JsonFormatter,
+    LineHandler,
     TextFormatter,
     app_name,
     configure_logging,
@@ -25,7 +27,7 @@ class Written:
 
     def __init__(self, formatter: logging.Formatter) -> None:
         self.stream = io.StringIO()
-        handler = logging.StreamHandler(self.stream)
+        handler = LineHandler(self.stream)
         handler.addFilter(ContextFilter())
         handler.setFormatter(formatter)
         self.logger = logging.Logger("rowtest.logger")
@@ -139,6 +141,27 @@ def test_whatever_extra_holds_the_line_is_written(
     in_json.logger.info("x", extra={"value": value})
     assert "NaN" not in in_json.text
     assert in_json.json["message"] == "x"
+
+
+def test_no_lock_is_held_while_an_app_is_asked_for_its_words(in_text: Written) -> None:
+    class Asked:
+        def __str__(self) -> str:
+            other = threading.Thread(target=in_text.logger.warning, args=["meanwhile"])
+            other.start()
+            other.join(20)
+            return "said"
+
+    in_text.logger.warning("%s", Asked())
+    assert [line.rpartition(" ")[2] for line in in_text.text.splitlines()] == ["meanwhile", "said"]
+
+
+def test_a_line_that_cannot_be_written_is_told_on_stderr(
+    in_text: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_text.logger.warning("%d", "no number")
+    in_text.logger.warning("another")
+    assert "--- Logging error ---" in capsys.readouterr().err
+    assert in_text.text.endswith("another\n")
 
 
 @pytest.fixture
