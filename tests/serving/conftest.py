@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import Project, Serve, Server
+from tests.serving.siblings import Gate
 
 
 @pytest.fixture
@@ -28,3 +29,10 @@ def serve(project: Project) -> Iterator[Serve]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def gate(project: Project, serve: Serve) -> Iterator[Gate]:
+    made = Gate(project)
+    yield made
+    made.close()
