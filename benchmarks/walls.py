@@ -9,8 +9,9 @@ goes on for longer than ``queue_timeout``, so that requests which wait for a slo
 again. A server for each measurement: one that hangs is of no use to the next.
 
 Then the load is the healthy app's alone, on 4, 64 and 200 connections, and 40 connections are on
-the view that takes 200 ms. Last, the walls' own share of a request is the CPU time of the worker
-(see ``requests.py``) beside the same host that leads to the same app without a wall.
+the view that takes 200 ms, each beside the plain dispatcher. Last, the walls' own share of a
+request is the CPU time of the worker (see ``requests.py``) beside the same host that leads to the
+same app without a wall.
 
 Limits: load generators run on the same cores as what they measure. What takes the worker's GIL
 takes it from all its apps: in (b) the neighbour's answers are work as well. wrk does not count what
@@ -35,11 +36,14 @@ from benchmarks.servers import Server, plain, served
 from benchmarks.wrk import Load
 
 ROUNDS = 4
+ROUNDS_ALONE = 8
 CPU_ROUNDS = 60
 SERVERS = 3
 
 FEW, MANY = 4, 100
 SECONDS = 2
+SECONDS_ALONE = 1
+"""Short, and often: a noisy machine is slow or fast for seconds at a time."""
 BEYOND_QUEUE_TIMEOUT = 6
 SETTLE = 0.5
 """Seconds that the neighbour's clients are given before the healthy app is measured."""
@@ -156,7 +160,7 @@ def measure(rounds: int | None) -> Section:
         folder = Path(temporary)
         comparisons = [
             *_beside_neighbours(folder / "beside", rounds or ROUNDS),
-            *_without_neighbours(folder / "without", rounds or ROUNDS),
+            *_without_neighbours(folder / "without", rounds or ROUNDS_ALONE),
             *_cpu(folder / "cpu", rounds or CPU_ROUNDS),
         ]
     return Section(
@@ -168,8 +172,7 @@ def measure(rounds: int | None) -> Section:
             f"with a SECRET_KEY, asked by wrk over {FEW} connections; its neighbour has {MANY}, "
             "and a deadline of 0 here, or it would not hang for ever. Load generators run on the "
             "same cores. Where nothing was answered, p99 is as long as was measured. Failed "
-            "requests are those of all rounds; spreads are from the lowest to the highest, of CPU "
-            "time from the 10th to the 90th percentile."
+            "requests are those of all rounds."
         ),
         comparisons=comparisons,
     )
@@ -249,7 +252,7 @@ def _without_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
             _warm_up(server)
 
         def load(server: Server, path: str, connections: int) -> Callable[[int], Load]:
-            return lambda number: wrk.load(server.address, path, connections, SECONDS)
+            return lambda number: wrk.load(server.address, path, connections, SECONDS_ALONE)
 
         cases = {
             f"{name}, {what}": load(server, path, connections)
