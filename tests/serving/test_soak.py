@@ -292,8 +292,8 @@ class Visitor:
     def sees_a_failure(self) -> str:
         failure = self.random.choice(FAILURES)
         where = self.random.choice(["call", "started", "first", "later", "close"])
-        if failure == "StopIteration" and where in ("first", "later"):
-            where = "call"  # there it is the end of the body
+        if failure == "StopIteration" and where in ("call", "first", "later"):
+            where = "started"  # there it is the end of the body, or of a WebSocket
         length = self.random.choice(["", "?length"])
         version = self.random.choice(["1.1", "1.1", "1.0"])
         asked = request(f"/raises/{failure}/{where}{length}", version=version)
