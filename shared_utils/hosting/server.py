@@ -43,17 +43,21 @@ def gunicorn_settings(
     settings: Settings, environ: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return gunicorn's settings for a host with these settings."""
+    # Here, because only gunicorn needs it. A reload finds out here if it is broken.
+    from shared_utils.hosting.worker import Worker
+
     run = settings.project.instance / "run"
     with contextlib.suppress(OSError):  # gunicorn says so itself, and serves without the socket
         run.mkdir(parents=True, exist_ok=True)
     threads = settings.host.threads
     return {
         "wsgi_app": "dispatcher:create_app()",
-        "worker_class": "gthread",
+        # By name: a reload loads it anew.
+        "worker_class": f"{Worker.__module__}.{Worker.__qualname__}",
         "workers": int((os.environ if environ is None else environ).get("WEB_CONCURRENCY") or 2),
         "threads": threads,
-        # Connections kept alive between requests hold no thread, but count here.
-        "worker_connections": max(1000, 2 * threads),
+        # Connections that wait for a request or for their end hold no thread, but count here.
+        "worker_connections": max(4096, 4 * threads),
         # A worker does not beat while it waits for the first apps.
         "timeout": GUNICORN_TIMEOUT + int(settings.host.startup_wait),
         "control_socket": str(run / "gunicorn.ctl"),
@@ -83,6 +87,8 @@ def booted(worker: Any) -> None:
     """Set up a worker that has its application."""
     if serve_with := getattr(worker.wsgi, "serve_with", None):
         serve_with(worker.cfg.threads)
+    if _settings:
+        worker.client_timeout = _settings.host.client_timeout
     # With preload_app the host was made in the master, where it does not build.
     if resume := getattr(worker.wsgi, "resume_building", None):
         resume()

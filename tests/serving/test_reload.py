@@ -47,8 +47,9 @@ def test_new_code_of_apps_and_of_the_host_is_served(project: Project, serve: Ser
         ("instance/config.py", "1 / 0\n", "running it raised ZeroDivisionError"),
         ("config.py", "def load_settings(:\n", "SyntaxError"),
         ("shared_utils/hosting/row.py", "import sys\nsys.exit(3)\n", "SystemExit"),
+        ("shared_utils/hosting/worker.py", "def accept(:\n", "SyntaxError"),
     ],
-    ids=["syntax", "unknown key", "one key for all", "config.py", "host code", "host exits"],
+    ids=["syntax", "unknown key", "one key for all", "config.py", "host", "host exits", "worker"],
 )
 def test_the_last_good_settings_stay(
     project: Project, serve: Serve, file: str, text: str, complaint: str

@@ -169,6 +169,8 @@ class Host(_Table):
     """requests that may run at once in one worker process, shared by all apps"""
     threads: Annotated[int, Field(ge=1)] = 512
     """gunicorn's threads of one worker process; started only as they are needed"""
+    client_timeout: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 10.0
+    """seconds for a request's head, and for a client that stops sending or reading"""
     startup_wait: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 5.0
     """seconds that serving waits for apps that are still being built"""
     trusted_proxies: Annotated[int, Field(ge=0)] = 0

@@ -1,0 +1,401 @@
+"""gunicorn's threaded worker, in which a slow client costs no thread before its request is there.
+
+gunicorn gives every new connection a thread and reads its request there, however slowly that comes;
+and it waits for clients to close in the very thread that accepts others. Here connections wait in
+the poller: for the whole head of a request, and at the end for the client to close. What a thread
+reads and writes has to go on (`client.py`). Connections with TLS or HTTP/2, which Rowhouse leaves
+to a proxy in front, are read in gunicorn's own way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import resource
+import selectors
+import socket
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from gunicorn import http
+from gunicorn.workers import gthread
+
+from shared_utils.hosting.client import ClientSocket, ClientTimeout, RequestReader, name_of
+
+if TYPE_CHECKING:
+    from gunicorn.http import Request
+
+LARGEST_HEAD = 64 * 1024
+"""Bytes of a request's head up to which it is waited for without a thread."""
+
+LINGER = 2.0
+"""Seconds that a client has to close its side of a connection that has ended (as in gunicorn)."""
+
+MOST_DRAINED = 64 * 1024
+"""Bytes that are read away meanwhile (as in gunicorn)."""
+
+_AT_ONCE = int(socket.MSG_DONTWAIT)  # no enums: combining those takes longer than a system call
+_PEEK = int(socket.MSG_PEEK) | _AT_ONCE
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class Head(enum.Enum):
+    """What is there of the head of a connection's next request."""
+
+    NONE = enum.auto()
+    PART = enum.auto()
+    WHOLE = enum.auto()
+    """Or what only a thread can find out about."""
+    GONE = enum.auto()
+    """The client has closed the connection."""
+
+
+class Connection(gthread.TConn):
+    """A client's connection.
+
+    Attributes:
+        reader: what its requests are read from; None where that is gunicorn's own way.
+    """
+
+    def __init__(self, *args: Any, reader: RequestReader | None) -> None:
+        super().__init__(*args)
+        self.reader = reader
+        self.data_ready = reader is not None  # or a thread would wait for the first byte
+        self._seen = 0
+        self._drained = 0
+
+    def init(self) -> None:
+        """Get ready to be read, in a thread."""
+        if self.parser is None and self.reader is not None:
+            source: Any = self.reader
+            self.parser = http.get_parser(self.cfg, source, self.client)
+        super().init()
+
+    def look(self, buffer: bytearray) -> Head:
+        """See what is there of the next request's head, and leave it there.
+
+        After `Head.PART` the socket counts as readable once more has come. A thread has to find out
+        about a head that is larger than ``buffer``, and about a socket that is readable and has got
+        no more: the client may have ended what it sends, or SO_RCVLOWAT is not known (AF_UNIX).
+        """
+        ahead = self._ahead()
+        if b"\r\n\r\n" in ahead:
+            return Head.WHOLE
+        try:
+            size = self.sock.recv_into(buffer, 0, _PEEK)
+            if not size:
+                return Head.GONE
+            if (
+                buffer.find(b"\r\n\r\n", 0, size) >= 0
+                or size == len(buffer)
+                or size <= self._seen
+                or (ahead and b"\r\n\r\n" in ahead + buffer[:size])
+            ):
+                self._expect(0)
+                return Head.WHOLE
+            self._expect(size)
+        except BlockingIOError:
+            return Head.PART if ahead else Head.NONE
+        except OSError:
+            return Head.GONE
+        return Head.PART
+
+    def _expect(self, seen: int) -> None:
+        """Have the socket count as readable once there is more than what was ``seen``."""
+        if seen != self._seen:
+            self._seen = seen
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, seen + 1)
+
+    def _ahead(self) -> bytes:
+        """Return what was read already, along with the request before."""
+        return self.parser.unreader.buf.getvalue() if self.parser else b""  # type: ignore[union-attr]
+
+    def has_part(self) -> bool:
+        """Say whether the last look has seen a part of a request."""
+        return bool(self._seen or self._ahead())
+
+    def refuse(self) -> None:
+        """Tell the client that it was too slow, and end."""
+        with contextlib.suppress(OSError):
+            self.sock.send(_TIMED_OUT, _AT_ONCE)
+        self.end()
+
+    def end(self) -> None:
+        """Tell the client that there is no more to come."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def has_ended(self, buffer: bytearray) -> bool:
+        """Read away what the client still sends; say whether it has closed, or sends too much."""
+        try:
+            size = self.sock.recv_into(buffer, 0, _AT_ONCE)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        self._drained += size
+        return not size or self._drained > MOST_DRAINED
+
+    def reset(self) -> None:
+        """Close at once: a response that is cut off must not look complete, nor wait to be read."""
+        with contextlib.suppress(OSError):
+            at_once = struct.pack("ii", True, 0)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.close()
+
+
+class Pool(ThreadPoolExecutor):
+    """Threads that are started as they are needed; as many as the system allows."""
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:  # a limit of processes, or of memory
+            if not self._threads:
+                raise
+
+
+Connections = OrderedDict[Connection, None]
+"""Connections in the poller. All of them wait equally long, so the first is due first."""
+
+
+class Worker(gthread.ThreadWorker):
+    """A gthread worker that bounds how long it waits for a client.
+
+    Attributes:
+        client_timeout: seconds for the head of a request, and for anything at all to come or go
+            while its body is read or its response is written.
+    """
+
+    client_timeout = 10.0
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        cfg = self.cfg
+        self._looks = not cfg.is_ssl and cfg.protocol == "http" and cfg.http2_cleartext == "off"
+        self._buffer = bytearray(LARGEST_HEAD)
+        self._waiting: Connections = OrderedDict()
+        self._lingering: Connections = OrderedDict()
+        self._accepts_at = 0.0
+
+    def init_process(self) -> None:
+        """Start, with no more connections than may be open."""
+        room = open_files(2 * self.worker_connections) // 2
+        if room < self.worker_connections:
+            self.log.warning("room for %d connections: raise the limit of open files", room)
+            self.worker_connections = room
+            self.max_keepalived = max(room - self.cfg.threads, room // 2)
+        super().init_process()
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return the threads that requests are answered in."""
+        return Pool(max_workers=self.cfg.threads)
+
+    # In the main thread: a connection's way from one event to the next.
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection."""
+        try:
+            sock, address = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                self.log.error("no new connections for a second: %s", error)
+                self._accepts_at = monotonic() + 1
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return
+        self.nr_conns += 1
+        if self._looks:
+            client = ClientSocket(listener.family, socket.SOCK_STREAM, 0, sock.detach())
+            client.patience = self.client_timeout
+            reader = RequestReader(client, self.client_timeout)
+            conn = Connection(self.cfg, client, address, listener.getsockname(), reader=reader)
+            self._take(conn, conn.look(self._buffer))
+        else:
+            conn = Connection(self.cfg, sock, address, listener.getsockname(), reader=None)
+            self.enqueue_req(conn)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Take new connections or not; not right after there was no room for one."""
+        super().set_accept_enabled(bool(enabled) and monotonic() >= self._accepts_at)
+
+    def _take(self, conn: Connection, head: Head) -> None:
+        """Have a thread answer a request whose head is there, or the poller wait for it."""
+        if head is Head.GONE:
+            self._close(conn)
+            return
+        until = monotonic() + self._patience(self.client_timeout)
+        if conn.reader:
+            conn.reader.due = until
+        if head is Head.WHOLE:
+            self.enqueue_req(conn)
+        else:
+            self._wait(self._waiting, conn, until, self.on_head_readable)
+
+    def on_head_readable(self, conn: Connection, client: socket.socket) -> None:
+        """See whether the head of a request is complete now."""
+        head = conn.look(self._buffer)
+        if head is Head.PART:
+            return
+        self._end_wait(self._waiting, conn)
+        if head is Head.GONE:
+            self._close(conn)
+        else:
+            self.enqueue_req(conn)
+
+    def on_client_socket_readable(self, conn: gthread.TConn, client: socket.socket) -> None:
+        """See what a connection has got that was kept alive."""
+        assert isinstance(conn, Connection)
+        if conn.reader:
+            self.poller.unregister(client)
+            self.keepalived_conns.remove(conn)
+            self._take(conn, conn.look(self._buffer))
+        else:
+            super().on_client_socket_readable(conn, client)
+
+    def finish_request(self, conn: gthread.TConn, fs: Future[bool]) -> None:
+        """Go on with a connection that a thread is done with."""
+        assert isinstance(conn, Connection)
+        if fs.cancelled() or fs.exception() is not None or not fs.result():
+            # The client may still be sending: closing at once would reset the connection, and the
+            # answer might be lost before it is read (RFC 9112, section 9.6).
+            self._linger(conn)
+        elif not conn.reader:
+            super().finish_request(conn, fs)
+        elif (head := conn.look(self._buffer)) is not Head.NONE:
+            self._take(conn, head)
+        else:
+            conn.timeout = monotonic() + self._patience(self.cfg.keepalive)
+            self.keepalived_conns.append(conn)
+            self._watch(conn, partial(self.on_client_socket_readable, conn))
+
+    def _linger(self, conn: Connection) -> None:
+        if conn.has_ended(self._buffer):
+            self._close(conn)
+        else:
+            self._wait(self._lingering, conn, monotonic() + LINGER, self.on_lingering_readable)
+
+    def on_lingering_readable(self, conn: Connection, client: socket.socket) -> None:
+        """See whether the client has closed its side."""
+        if conn.has_ended(self._buffer):
+            self._end_wait(self._lingering, conn)
+            self._close(conn)
+
+    def murder_pending(self) -> None:
+        """Close connections that are due; and the one that waits longest, where all are taken."""
+        super().murder_pending()
+        now = monotonic()
+        for conn in due(self._lingering, now):
+            self._end_wait(self._lingering, conn)
+            self._close(conn)
+        for conn in due(self._waiting, now):
+            self._end_wait(self._waiting, conn)
+            self._give_up(conn)
+        while self.nr_conns >= self.worker_connections:
+            if not (idle := self._lingering or self._waiting):
+                break
+            conn = next(iter(idle))
+            self._end_wait(idle, conn)
+            self._close(conn)
+
+    def _give_up(self, conn: Connection) -> None:
+        """End a connection whose request did not come."""
+        if conn.has_part():
+            self.log.info("%s did not send all of its request", name_of(conn.sock))
+            conn.refuse()
+            self._linger(conn)
+        else:  # browsers open some ahead of time
+            self.log.debug("%s sent nothing", name_of(conn.sock))
+            self._close(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Have a worker that stops wait for requests until then at the latest."""
+        super()._cap_keepalive(deadline)  # type: ignore[misc]
+        for conn in self._waiting:
+            conn.timeout = min(conn.timeout or deadline, deadline)
+
+    def _patience(self, seconds: float) -> float:
+        stopping: float = gthread.STOP_KEEPALIVE_LINGER  # type: ignore[attr-defined]
+        return seconds if self.alive else min(seconds, stopping)
+
+    def _wait(
+        self,
+        conns: Connections,
+        conn: Connection,
+        until: float,
+        readable: Callable[[Connection, socket.socket], None],
+    ) -> None:
+        conn.timeout = until
+        conns[conn] = None
+        self._watch(conn, partial(readable, conn))
+
+    def _end_wait(self, conns: Connections, conn: Connection) -> None:
+        del conns[conn]
+        with contextlib.suppress(KeyError, ValueError):  # an app has closed it
+            self.poller.unregister(conn.sock)
+
+    def _watch(self, conn: Connection, readable: Callable[[socket.socket], None]) -> None:
+        try:
+            self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+        except KeyError:
+            # An app has closed a socket that it had from an earlier request, and the number of that
+            # is given out again.
+            self.poller.unregister(conn.sock)
+            self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    # In a thread of the pool.
+
+    def handle(self, conn: gthread.TConn) -> bool:
+        """Answer a request; whatever it raises ends its connection and no more."""
+        assert isinstance(conn, Connection)
+        try:
+            is_kept = super().handle(conn)
+        except BaseException:  # gunicorn would end the worker, with all that it serves
+            self.log.exception("Error handling request")
+            conn.reset()
+            return False
+        if not is_kept:
+            conn.end()
+        return is_kept
+
+    def handle_request(self, req: Request, conn: gthread.TConn) -> bool:
+        """Have the app answer a request, and read its body as it likes."""
+        assert isinstance(conn, Connection)
+        if not conn.reader:
+            return super().handle_request(req, conn)
+        conn.reader.due = None
+        try:
+            return super().handle_request(req, conn)
+        except ClientTimeout:  # logged where it was noticed
+            conn.reset()
+            return False
+        finally:
+            # What is left of the body now nobody wants.
+            conn.reader.due = monotonic() + self.client_timeout
+
+
+def due(conns: Connections, now: float) -> Iterator[Connection]:
+    """Yield the connections whose time is over; the caller takes each of them out."""
+    while conns and ((conn := next(iter(conns))).timeout or 0) <= now:
+        yield conn
+
+
+def open_files(wanted: int) -> int:
+    """Return how many files this process may open, after asking for as many as ``wanted``."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most

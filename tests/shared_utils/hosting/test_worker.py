@@ -1,0 +1,264 @@
+"""What the worker sees of a connection without reading it, and what it keeps to."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+import pytest
+from gunicorn.config import Config
+
+from shared_utils.hosting.client import ClientSocket, RequestReader
+from shared_utils.hosting.worker import MOST_DRAINED, Connection, Head, Pool, due
+
+REQUEST = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+WAIT = 60_000
+"""Milliseconds that no test waits for."""
+
+
+def connected(client: socket.socket, accepted: socket.socket) -> Connection:
+    served = ClientSocket(accepted.family, socket.SOCK_STREAM, 0, accepted.detach())
+    reader = RequestReader(served, 60)
+    return Connection(Config(), served, client.getsockname(), None, reader=reader)
+
+
+@pytest.fixture
+def client() -> Iterator[socket.socket]:
+    with socket.socket() as made:
+        yield made
+
+
+@pytest.fixture
+def conn(client: socket.socket) -> Iterator[Connection]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client.connect(listener.getsockname())
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        conn = connected(client, listener.accept()[0])
+    yield conn
+    conn.close()
+
+
+@pytest.fixture
+def look(conn: Connection) -> Callable[[], Head]:
+    return lambda: conn.look(bytearray(1024))
+
+
+def readable(conn: Connection, milliseconds: int = WAIT) -> bool:
+    poll = select.poll()
+    poll.register(conn.sock, select.POLLIN)
+    return bool(poll.poll(milliseconds))
+
+
+def test_nothing_is_there_yet(look: Callable[[], Head]) -> None:
+    assert look() is Head.NONE
+
+
+def test_a_head_is_seen_and_left_there(
+    conn: Connection, client: socket.socket, look: Callable[[], Head]
+) -> None:
+    client.sendall(REQUEST + b"body")
+    assert readable(conn)
+    assert look() is Head.WHOLE
+    assert look() is Head.WHOLE
+    assert conn.sock.recv(1024) == REQUEST + b"body"
+
+
+def test_after_a_part_only_more_counts(
+    conn: Connection, client: socket.socket, look: Callable[[], Head]
+) -> None:
+    for number in range(len(REQUEST) - 1):
+        client.sendall(REQUEST[number : number + 1])
+        assert readable(conn)
+        assert look() is Head.PART
+        assert not readable(conn, 0)
+    client.sendall(REQUEST[-1:])
+    assert readable(conn)
+    assert look() is Head.WHOLE
+    assert conn.sock.recv(1024) == REQUEST
+    client.sendall(b"x")
+    assert readable(conn), "the next request is told of from its first byte on"
+
+
+@pytest.mark.parametrize("before", [b"", REQUEST[:5]], ids=["at once", "after a part"])
+def test_a_larger_head_than_is_looked_at_is_for_a_thread(
+    conn: Connection, client: socket.socket, look: Callable[[], Head], before: bytes
+) -> None:
+    if before:
+        client.sendall(before)
+        assert readable(conn)
+        assert look() is Head.PART
+    client.sendall(b"x" * 2048)
+    assert readable(conn)
+    assert look() is Head.WHOLE
+
+
+def test_a_client_that_goes_before_it_sent_anything(
+    conn: Connection, client: socket.socket, look: Callable[[], Head]
+) -> None:
+    client.close()
+    assert readable(conn)
+    assert look() is Head.GONE
+
+
+def test_a_client_that_goes_halfway_is_for_a_thread(
+    conn: Connection, client: socket.socket, look: Callable[[], Head]
+) -> None:
+    client.sendall(REQUEST[:5])
+    assert readable(conn)
+    assert look() is Head.PART
+    client.shutdown(socket.SHUT_WR)
+    assert readable(conn)
+    assert look() is Head.WHOLE
+
+
+def test_a_connection_that_an_app_has_closed_is_gone(
+    conn: Connection, look: Callable[[], Head]
+) -> None:
+    conn.sock.close()
+    assert look() is Head.GONE
+
+
+def test_a_socket_that_cannot_wait_for_more_is_for_a_thread() -> None:
+    client, accepted = socket.socketpair()
+    conn = connected(client, accepted)
+    with client:
+        client.sendall(REQUEST[:5])
+        assert conn.look(bytearray(1024)) is Head.PART
+        assert readable(conn, 0), "AF_UNIX knows SO_RCVLOWAT by now: this case can go"
+        assert conn.look(bytearray(1024)) is Head.WHOLE
+    conn.close()
+
+
+@pytest.mark.parametrize(
+    ("together", "later", "first", "then"),
+    [
+        (REQUEST + REQUEST, b"", Head.WHOLE, None),
+        (REQUEST + REQUEST[:-2], b"", Head.PART, None),
+        (REQUEST + REQUEST[:-3], REQUEST[-3:], Head.PART, Head.WHOLE),
+        (REQUEST + REQUEST[:-3], REQUEST[-3:-1], Head.PART, Head.PART),
+        (REQUEST, REQUEST[:-1], Head.NONE, Head.PART),
+    ],
+    ids=["whole", "part", "the rest comes", "more comes", "a part comes"],
+)
+def test_what_was_read_along_with_the_request_before_counts(
+    conn: Connection,
+    client: socket.socket,
+    look: Callable[[], Head],
+    together: bytes,
+    later: bytes,
+    first: Head,
+    then: Head | None,
+) -> None:
+    client.sendall(together)
+    conn.init()
+    assert conn.parser
+    assert next(conn.parser).path == "/a"  # type: ignore[arg-type]
+    assert look() is first
+    if then:
+        client.sendall(later)
+        assert readable(conn)
+        assert look() is then
+
+
+def test_a_connection_has_ended_when_the_client_has_closed(
+    conn: Connection, client: socket.socket
+) -> None:
+    buffer = bytearray(1024)
+    conn.end()
+    assert client.recv(1) == b""
+    assert not conn.has_ended(buffer)
+    client.sendall(b"too late")
+    assert readable(conn)
+    assert not conn.has_ended(buffer)
+    client.close()
+    assert readable(conn)
+    assert conn.has_ended(buffer)
+
+
+def test_a_client_that_goes_on_sending_is_not_read_without_end(
+    conn: Connection, client: socket.socket
+) -> None:
+    client.settimeout(60)
+    taken = threading.Event()
+
+    def send() -> None:
+        client.sendall(bytes(MOST_DRAINED + 1))
+        taken.set()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    reads = 0
+    while not conn.has_ended(bytearray(1024)):
+        assert readable(conn)
+        reads += 1
+    assert reads >= MOST_DRAINED // 1024
+    sender.join()
+
+
+def test_a_reset_is_no_end(conn: Connection, client: socket.socket) -> None:
+    conn.reset()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+
+
+def test_those_that_are_due_come_first() -> None:
+    def waiting(timeout: float) -> Connection:
+        conn = Connection(Config(), socket.socket(), ("", 0), None, reader=None)
+        conn.timeout = timeout
+        conn.close()
+        return conn
+
+    conns = OrderedDict((waiting(timeout), None) for timeout in (1.0, 2.0, 3.0))
+    taken = []
+    for conn in due(conns, 2.0):
+        del conns[conn]
+        taken.append(conn.timeout)
+    assert taken == [1.0, 2.0]
+    assert [conn.timeout for conn in conns] == [3.0]
+
+
+def test_threads_that_the_system_does_not_allow_are_done_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    free = threading.Event()
+    with Pool(3) as pool:
+        first = pool.submit(free.wait)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            second = pool.submit(os.getpid)
+        free.set()
+        assert first.result()
+        assert second.result() == os.getpid()
+    with Pool(3) as pool, monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            pool.submit(os.getpid)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "room"),
+    [(64, 4096, 256), (64, 100, 100), (512, 4096, 256)],
+    ids=["raised", "as far as it goes", "left alone"],
+)
+def test_as_many_files_as_may_be_open(soft: int, hard: int, room: int) -> None:
+    code = f"""
+        from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+        from shared_utils.hosting.worker import open_files
+
+        setrlimit(RLIMIT_NOFILE, ({soft}, {hard}))
+        print(open_files(256), getrlimit(RLIMIT_NOFILE)[0])
+    """
+    answer = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == [str(room), str(max(soft, room))]
