@@ -105,7 +105,11 @@ class Attempt:
             self.failure, self.traceback = telling.told(error)
         else:
             self.app = app
-        with self._lock:
-            self._finished = True
-            interrupt.clear(threading.get_ident())
+        while not self._finished:
+            try:
+                with self._lock:
+                    self._finished = True
+                interrupt.land()
+            except StartupTimeout:
+                pass
         self._report(self)

@@ -69,9 +69,14 @@ def interrupt(thread_id: int, exception: type[BaseException], *, inside: str = "
             sys.setswitchinterval(interval)
 
 
-def clear(thread_id: int) -> None:
-    """Take back an exception that the thread has not seen yet."""
-    _raise_in(ctypes.c_ulong(thread_id), None)
+def land() -> None:
+    """Let an exception land that was raised in this thread, if it has not done so yet.
+
+    It may come late where a call in C fails by itself. To take it back is no way: that leaves
+    CPython's loop looking for it for good, and profilers waiting.
+    """
+    for _ in range(2):
+        pass
 
 
 class Stack:

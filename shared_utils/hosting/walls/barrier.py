@@ -41,7 +41,7 @@ _STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
 _HEADERS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*\n)*")
 """Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
 
-_END = object()
+_END, _ASKED = object(), object()
 
 
 class Misuse(Exception):
@@ -61,6 +61,21 @@ class Exchange:
         debug: no deadlines, and errors are passed on for a debugger to show.
     """
 
+    # Of the class, because making an exchange is a good part of what a wall costs.
+    _body: Body | None = None
+    _status: str | None = None
+    _headers: list[tuple[str, str]]
+    _left: int | None = None
+    """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
+    _is_offered = _is_begun = _is_over = False
+    _write_to_server: Callable[[bytes], object]
+    _server_failure: BaseException | None = None
+    _iterable: Any = None
+    _close: Any = None
+    _chunks: Iterator[bytes] | None = None
+    _first: object = _ASKED
+    """The first chunk, which the server has not asked for yet."""
+
     def __init__(
         self,
         mount: Mount,
@@ -77,16 +92,6 @@ class Exchange:
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = contextvars.copy_context()
         self._clock = Clock(mount, environ, 0 if debug else limits.deadline)
-        self._body: Body | None = None
-        self._status: str | None = None
-        self._headers: list[tuple[str, str]] = []
-        self._left: int | None = None
-        self._is_offered = self._is_begun = self._is_over = False
-        self._write_to_server: Callable[[bytes], object]
-        self._server_failure: BaseException | None = None
-        self._iterable: Any = None
-        self._chunks: Iterator[bytes] | None = None
-        self._close: Any = None
 
     def begin(self, app: WSGIApplication) -> Iterable[bytes]:
         """Call the app and return the response, which is this exchange or a file to send."""
@@ -102,8 +107,9 @@ class Exchange:
             if file is not None:
                 return self._sent_by_server(file)
         except BaseException as error:
+            self._chunks = None
             try:
-                self._chunks = iter([self._replaced(error)])
+                self._first = self._replaced(error)
             except BaseException:
                 self.close()
                 raise
@@ -137,7 +143,8 @@ class Exchange:
                 raise
             self._log("failed in close(); its response stands", error)
         finally:
-            self._watchdog.forget(self._clock)
+            if self._clock.limit or self._clock.was_ever_exceeded:
+                self._watchdog.forget(self._clock)
             self._permit.let_go()
             # These may lead back here: without them nothing waits for a garbage collection.
             self._iterable = self._chunks = self._close = None
@@ -153,23 +160,30 @@ class Exchange:
                 way. It may land on the way into ``pause``: whoever catches it stops the clock.
             BaseException: what the app raises.
         """
-        self._clock.resume()
+        clock = self._clock
+        if not clock.limit:
+            return self._context.run(call, *args)
+        clock.resume()
         try:
             result = self._context.run(call, *args)
         except BaseException:
-            self._clock.pause()
+            clock.pause()
             raise
-        self._clock.pause()
+        clock.pause()
         return result
 
     def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
-        """Call the app; return its response where that is a file, for the server to send."""
+        """Call the app up to its first chunk; return its response where that is a file to send."""
         response = self._iterable = app(environ, self._start)
         wrapper = self._environ.get("wsgi.file_wrapper")
         is_wrapped = isinstance(wrapper, type) and type(response) is wrapper
         if is_wrapped and is_plain_file(getattr(response, "filelike", None), self._left):
             return response
-        self._chunks = _chunks(response)
+        chunks = self._chunks = _chunks(response)
+        first: object = b""
+        while first == b"":  # headers wait for a byte, as the deadline does
+            first = next(chunks, _END)
+        self._first = first
         return None
 
     def _close_response(self) -> None:
@@ -217,19 +231,17 @@ class Exchange:
     # The response on its way.
 
     def _next_chunk(self) -> bytes | None:
-        if self._chunks is None:
-            return None
-        chunk = self._in_app(next, self._chunks, _END)
-        while (
-            chunk == b"" and not self._is_begun
-        ):  # headers wait for a byte, and so does the deadline
+        chunk, self._first = self._first, _ASKED
+        if chunk is _ASKED:
+            if self._chunks is None:
+                return None
             chunk = self._in_app(next, self._chunks, _END)
         if chunk is not _END:
             return self._counted(chunk)
+        self._chunks = None
         if self._left and self._left > 0 and self._has_content():
             raise Misuse(f"its response is {self._left} bytes shorter than its Content-Length")
         self._commit()
-        self._chunks = None
         return None
 
     def _counted(self, chunk: object) -> bytes:

@@ -58,23 +58,27 @@ class Clock:
         limit: seconds; 0 for no end.
 
     Attributes:
+        thread: the one that the app runs in.
         exceeded: the limit has been passed, since the last restart; ``was_ever_exceeded``, at all.
         is_counted: the watchdog has reported it as stuck.
     """
 
+    thread = 0
+    exceeded = was_ever_exceeded = is_counted = _interrupted = False
+    exceeded_at = _next_try = 0.0
+
     def __init__(self, mount: Mount, environ: WSGIEnvironment, limit: float) -> None:
         self._mount, self._environ, self.limit = mount, environ, limit
-        self.thread = threading.get_ident()
         # Held while the thread is interrupted, and while the clock is stopped: no interrupt
         # comes after that, so that none lands in another request.
         self._lock = threading.Lock()
         self._spent = 0.0
         self._since: float | None = None
-        self._interrupted = self.exceeded = self.was_ever_exceeded = self.is_counted = False
-        self.exceeded_at = self._next_try = 0.0
 
     def resume(self) -> None:
-        """Go on counting: the app has the word, in this thread."""
+        """Go on counting, where there is a limit: the app has the word, in this thread."""
+        if not self.limit:
+            return
         self.thread = threading.get_ident()
         self._since = monotonic()
 
@@ -84,6 +88,8 @@ class Clock:
         Raises:
             DeadlineExceeded: an interrupt had come, and only landed here.
         """
+        if self._since is None:
+            return
         landed = None
         while True:
             try:
@@ -92,7 +98,7 @@ class Clock:
                         self._spent += monotonic() - self._since
                         self._since = None
                     if self._interrupted:
-                        interrupt.clear(self.thread)
+                        interrupt.land()
                         self._interrupted = False
                 break
             except DeadlineExceeded as interrupted:

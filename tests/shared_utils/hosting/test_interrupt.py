@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import sysconfig
 import threading
 from collections.abc import Callable
@@ -63,23 +64,31 @@ def test_a_thread_inside_the_standard_library_is_left_alone() -> None:
     assert running.ended == []
 
 
-def test_what_is_pending_can_be_taken_back(
+def test_what_is_on_its_way_lands_where_it_is_awaited(
     eventually: Callable[[Callable[[], bool]], None],
 ) -> None:
-    lock, begun = threading.Lock(), threading.Event()
-    lock.acquire()
+    """A call in C that fails by itself goes on to its handler first."""
+    ours, theirs = socket.socketpair()
+    landed: list[BaseException] = []
 
     def loop() -> None:
-        begun.set()
-        with lock:
-            pass
+        try:
+            ours.recv(1)
+        except ConnectionResetError:
+            try:
+                interrupt.land()
+            except Stop as stop:
+                landed.append(stop)
+            interrupt.land()
 
-    running = Running(loop)
-    begun.wait(PATIENCE)
-    eventually(lambda: interrupt.interrupt(running.id, Stop))  # pending: the thread is blocked in C
-    interrupt.clear(running.id)
-    lock.release()
-    running.thread.join(PATIENCE)
+    with ours:
+        ours.send(b"x")  # nobody reads it: the other end is reset, not ended
+        running = Running(loop)
+        eventually(lambda: "in loop" in str(interrupt.Stack(running.id)).splitlines()[-2:][0])
+        eventually(lambda: interrupt.interrupt(running.id, Stop))
+        theirs.close()
+        running.thread.join(PATIENCE)
+    assert len(landed) == 1
     assert running.ended == []
 
 
@@ -88,7 +97,6 @@ def test_a_thread_that_has_ended_is_nobodys() -> None:
     running.thread.join(PATIENCE)
     assert not interrupt.interrupt(running.id, Stop)
     assert str(interrupt.Stack(running.id)) == ""
-    interrupt.clear(running.id)
 
 
 STANDARD = sysconfig.get_path("stdlib")
