@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -139,41 +139,36 @@ class Mounted:
         message = self._message_for(mount.name)
         if message is not None:
             return self._unavailable(environ, message)(environ, start_response)
-        if announced(environ) > mount.limits.max_body:
+        if "CONTENT_LENGTH" in environ and announced(environ) > mount.limits.max_body:
             return refusals.too_large(mount, environ)(environ, start_response)
-        permit = walls.bulkhead.hold(mount.name)
+        app, left = self._app, mount.limits.queue_timeout
+        permit = walls.bulkhead.hold(mount.name, at_once=app is not None)
         if permit is None:
             return refusals.busy(mount, environ)(environ, start_response)
-        until = time.monotonic() + mount.limits.queue_timeout
-        app = self._app or self._built_by_now()
-        if app is None or not permit.run(max(0.0, until - time.monotonic())):
+        if app is None:
+            began = time.monotonic()
+            app = self._built_by_now()
+            left = max(0.0, left - (time.monotonic() - began))
+        if app is None or not permit.run(left):
             permit.let_go()
             refused = refusals.busy(mount, environ) if app else self._unavailable(environ)
             return refused(environ, start_response)
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._sessions:
             self._strip(environ, cookie)
-        if mount.cookies == "scoped":
-            start_response = self._scoping(environ["SCRIPT_NAME"], start_response)
         exchange = Exchange(
             mount,
             environ,
             start_response,
             permit=permit,
             watchdog=walls.watchdog,
+            scoped=self._scoped if mount.cookies == "scoped" else None,
             debug=walls.debug,
         )
         return exchange.begin(app)
 
-    def _scoping(self, script_name: str, start_response: StartResponse) -> StartResponse:
-        def start(status: str, headers: cookies.Headers, exc_info: Any = None) -> Any:
-            for name, _ in headers:
-                if name.lower() == "set-cookie":
-                    headers = cookies.scoped(headers, script_name, self._script_name)
-                    break
-            return start_response(status, headers, exc_info)
-
-        return start
+    def _scoped(self, headers: cookies.Headers, script_name: str) -> cookies.Headers:
+        return cookies.scoped(headers, script_name, self._script_name)
 
     def _strip(self, environ: WSGIEnvironment, cookie: str) -> None:
         kept = cookies.without(cookie, self._sessions, keep=self.session_cookie)

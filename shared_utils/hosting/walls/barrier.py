@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.telling import told
 from shared_utils.hosting.walls import refusals
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
-_HEADERS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*\n)*")
+_HEADERS = re.compile(r"(?:\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*)*")
 """Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
 
-_END, _ASKED = object(), object()
+_END = object()
 
 
 class Misuse(Exception):
@@ -58,13 +59,15 @@ class Exchange:
         permit: what the request holds. The slot is given back with the last byte of a known
             ``Content-Length``, all of it when the response is closed.
         watchdog: looks at the app's time.
+        scoped: given headers with cookies and the script name, returns them with the cookies'
+            paths inside the mount; None: they stay as they are.
         debug: no deadlines, and errors are passed on for a debugger to show.
     """
 
     # Of the class, because making an exchange is a good part of what a wall costs.
     _body: Body | None = None
     _status: str | None = None
-    _headers: list[tuple[str, str]]
+    _headers: Headers
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
     _is_offered = _is_begun = _is_over = False
@@ -73,7 +76,7 @@ class Exchange:
     _iterable: Any = None
     _close: Any = None
     _chunks: Iterator[bytes] | None = None
-    _first: object = _ASKED
+    _first: object = _END
     """The first chunk, which the server has not asked for yet."""
 
     def __init__(
@@ -84,10 +87,12 @@ class Exchange:
         *,
         permit: Permit,
         watchdog: Watchdog,
+        scoped: Callable[[Headers, str], Headers] | None = None,
         debug: bool = False,
     ) -> None:
         self._mount, self._environ, self._start_response = mount, environ, start_response
-        self._permit, self._watchdog, self._debug = permit, watchdog, debug
+        self._permit, self._watchdog = permit, watchdog
+        self._scoped, self._debug = scoped, debug
         limits = mount.limits
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = contextvars.copy_context()
@@ -116,19 +121,24 @@ class Exchange:
         return self
 
     def __iter__(self) -> Iterator[bytes]:
-        """Return itself."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next chunk of the body; what is raised here is for the server alone."""
+        """Yield the body, chunk by chunk; what is raised here is for the server alone."""
+        chunk, self._first = self._first, _END
+        is_servers = False
         try:
-            chunk = self._next_chunk()
+            while chunk is not _END:
+                counted = self._counted(chunk)
+                is_servers = True  # what comes now, it does: it may have had enough
+                yield counted
+                is_servers = False
+                if self._chunks is None:
+                    return
+                chunk = self._in_app(next, self._chunks, _END)
+            if not self._is_begun or (self._left is not None and self._left > 0):
+                self._end()
         except BaseException as error:
-            self._chunks = None
-            chunk = self._replaced(error)
-        if chunk is None:
-            raise StopIteration
-        return chunk
+            if is_servers:
+                raise
+            yield self._replaced(error)
 
     def close(self) -> None:
         """Close the app's response and give everything back, whatever that raises."""
@@ -194,7 +204,7 @@ class Exchange:
     # What the app calls.
 
     def _start(
-        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        self, status: str, headers: Headers, exc_info: Any = None
     ) -> Callable[[bytes], object]:
         if exc_info:
             try:
@@ -204,16 +214,22 @@ class Exchange:
                 exc_info = None
         elif self._status is not None:
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
-        given, headers = list(headers), []
+        headers = list(headers)
         try:
-            headers = [(name, value) for name, value in given]  # pairs of any kind
-            lines = "".join([f"{name + ':' + value}\n" for name, value in headers])
-            is_sound = _STATUS.fullmatch(status) and _HEADERS.fullmatch(lines)
+            lines = "\n".join(["", *map(":".join, headers)])
+            is_sound = (
+                sum(map(len, headers)) == 2 * len(headers) == 2 * lines.count("\n")
+                and _STATUS.fullmatch(status)
+                and _HEADERS.fullmatch(lines)
+            )
         except (TypeError, ValueError):
-            is_sound = None
-        if not is_sound or lines.count("\n") != len(headers):
-            raise Misuse(_fault_in(status, given))
-        self._left = _length(headers)
+            is_sound = False
+        if not is_sound:
+            raise Misuse(_fault_in(status, headers))
+        lines = lines.lower()
+        self._left = _length(lines)
+        if self._scoped is not None and "\nset-cookie:" in lines:
+            headers = self._scoped(headers, self._environ["SCRIPT_NAME"])
         self._status, self._headers = status, headers
         return self._write
 
@@ -230,19 +246,11 @@ class Exchange:
 
     # The response on its way.
 
-    def _next_chunk(self) -> bytes | None:
-        chunk, self._first = self._first, _ASKED
-        if chunk is _ASKED:
-            if self._chunks is None:
-                return None
-            chunk = self._in_app(next, self._chunks, _END)
-        if chunk is not _END:
-            return self._counted(chunk)
-        self._chunks = None
-        if self._left and self._left > 0 and self._has_content():
+    def _end(self) -> None:
+        """Pass on a response without a body; or find out that there should have been more of it."""
+        if self._left and self._has_content():
             raise Misuse(f"its response is {self._left} bytes shorter than its Content-Length")
         self._commit()
-        return None
 
     def _counted(self, chunk: object) -> bytes:
         if not isinstance(chunk, bytes):
@@ -357,14 +365,15 @@ def _chunks(response: Any) -> Iterator[bytes]:
     return iter(response)
 
 
-def _length(headers: list[tuple[str, str]]) -> int | None:
-    length = None
-    for name, value in headers:
-        if len(name) == 14 and name.lower() == "content-length":
-            if not value.strip(" \t").isdecimal():
-                raise Misuse(f"its Content-Length is {value!r}; write a number of bytes")
-            length = int(value)
-    return length
+def _length(lines: str) -> int | None:
+    """Return the ``Content-Length`` in lines of headers in small letters; the last one counts."""
+    at = lines.rfind("\ncontent-length:")
+    if at < 0:
+        return None
+    value = lines[at + 16 :].partition("\n")[0].strip(" \t")
+    if not value.isdecimal():
+        raise Misuse(f"its Content-Length is {value!r}; write a number of bytes")
+    return int(value)
 
 
 def _fault_in(status: object, headers: list[Any]) -> str:
@@ -373,7 +382,7 @@ def _fault_in(status: object, headers: list[Any]) -> str:
     for header in headers:
         match header:
             case (str(name), str(value)):
-                if "\n" in name + value or not _HEADERS.fullmatch(f"{name}:{value}\n"):
+                if "\n" in name + value or not _HEADERS.fullmatch(f"\n{name}:{value}"):
                     # Not its value, which may be a secret.
                     return f"its header {name!r} has characters that no header may have"
             case _:

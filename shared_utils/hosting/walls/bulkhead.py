@@ -22,12 +22,16 @@ class Permit(Parked):
 
     _slot_is_there: threading.Lock
 
-    def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share) -> None:
+    _holds = True
+
+    def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share, *, runs: bool) -> None:
         self._bulkhead, self._shares, self._share = bulkhead, shares, share
-        self._holds, self._runs = True, False
+        self._runs = runs
 
     def run(self, timeout: float) -> bool:
-        """Wait up to ``timeout`` seconds for a slot; say whether it has come."""
+        """Wait up to ``timeout`` seconds for a slot, unless it has one; say whether it has come."""
+        if self._runs:
+            return True
         lock, shares, share = self._bulkhead.lock, self._shares, self._share
         with lock:
             self._runs = shares.take(share)
@@ -58,8 +62,7 @@ class Permit(Parked):
         if not self._bulkhead.is_current(shares):
             return
         with self._bulkhead.lock:
-            shares.give_back(self._share)
-            admitted = shares.admit()
+            admitted = shares.give_back(self._share)
         while admitted is not None:
             assert isinstance(admitted, Permit)
             admitted._slot_is_there.release()
@@ -68,7 +71,8 @@ class Permit(Parked):
 
     def let_go(self) -> None:
         """Give back all that it holds."""
-        self.stop()
+        if self._runs:
+            self.stop()
         if not self._holds:
             return
         self._holds = False
@@ -138,8 +142,13 @@ class Bulkhead:
         with self.lock:
             share.max_running, share.max_threads = told.max_running, told.max_threads
 
-    def hold(self, name: str) -> Permit | None:
-        """Let a request of this mount hold its thread; None where the mount holds too many."""
+    def hold(self, name: str, *, at_once: bool = False) -> Permit | None:
+        """Let a request of this mount hold its thread; None where the mount holds too many.
+
+        Args:
+            name: the mount.
+            at_once: let it have a slot as well, where one is free.
+        """
         if self.abandoned:
             with contextlib.suppress(IndexError):  # another request has taken the last one
                 while True:
@@ -147,8 +156,9 @@ class Bulkhead:
         share = self._by_name[name]
         shares = self._shares
         with self.lock:
-            held = shares.hold(share)
-        return Permit(self, shares, share) if held else None
+            holds = shares.hold(share)
+            runs = holds and at_once and shares.take(share)
+        return Permit(self, shares, share, runs=runs) if holds else None
 
     def load(self, name: str) -> Load:
         """Return what the mount has now."""

@@ -100,10 +100,11 @@ class Shares:
         self._unpark(share, request)
         return True
 
-    def give_back(self, share: Share) -> None:
-        """Take back a slot; ``admit`` passes it on."""
+    def give_back(self, share: Share) -> Parked | None:
+        """Take back a slot; give it to a parked request as ``admit`` does."""
         share.running -= 1
         self.running -= 1
+        return self.admit() if self._waiting else None
 
     def admit(self) -> Parked | None:
         """Give a free slot to a parked request, of the app that runs fewest; None where none may.

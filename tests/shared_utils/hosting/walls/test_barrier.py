@@ -210,7 +210,7 @@ def test_an_empty_chunk_is_no_beginning(wall: Callable[..., Wall]) -> None:
 
 
 def test_headers_may_come_in_pairs_of_any_kind(wall: Callable[..., Wall]) -> None:
-    server = wall().serve(answering([b"x"], headers=iter([["X-One", "1"], iter(("X-Two", "2"))])))
+    server = wall().serve(answering([b"x"], headers=iter([["X-One", "1"], ("X-Two", "2")])))
     assert server.starts == [("200 OK", {"X-One": "1", "X-Two": "2"})]
 
 

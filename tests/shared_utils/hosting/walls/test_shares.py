@@ -59,8 +59,8 @@ class Request(Parked):
 
 def given_back(shares: Shares, share: Share) -> list[Any]:
     """Give a slot back, and return the names of those who got one by it."""
-    shares.give_back(share)
-    admitted = iter(shares.admit, None)
+    first = shares.give_back(share)
+    admitted = [] if first is None else [first, *iter(shares.admit, None)]
     return [request.name for request in admitted if isinstance(request, Request)]
 
 
