@@ -74,7 +74,7 @@ class Server:
 @contextlib.contextmanager
 def served(folder: Path, *arguments: str, workers: int = 1) -> Iterator[Server]:
     """Run gunicorn in ``folder``, and end it in any case."""
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         address = listener.getsockname()
         log = folder / "gunicorn.log"
         options = [f"--bind=fd://{listener.fileno()}", f"--workers={workers}"]

@@ -232,7 +232,7 @@ def _beside(folder: Path, kind: Kind, neighbour: Neighbour) -> Callable[[int], B
     def measure(number: int) -> Beside:
         # At the end gunicorn would wait for what hangs.
         with served(folder, *kind.arguments, "--graceful-timeout=1") as server:
-            _warm_up(server)
+            warm_up(server)
             alone = wrk.load(server.address, HELLO, FEW, kind.seconds)
             with neighbour.press(server.address) as own:
                 time.sleep(SETTLE)
@@ -249,7 +249,7 @@ def _without_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
             for name, kind in {"Rowhouse": ROWHOUSE, "plain": PLAIN}.items()
         }
         for server in servers.values():
-            _warm_up(server)
+            warm_up(server)
 
         def load(server: Server, path: str, connections: int) -> Callable[[int], Load]:
             return lambda number: wrk.load(server.address, path, connections, SECONDS_ALONE)
@@ -285,7 +285,8 @@ def _none_failed(what: str, loads: Sequence[Load]) -> Comparison:
     )
 
 
-def _warm_up(server: Server) -> None:
+def warm_up(server: Server) -> None:
+    """Have every thread answer that the load will need."""
     server.first(HELLO)
     with connected(server.address, FEW) as connections:
         for _ in range(50):
