@@ -2,7 +2,9 @@
 
 ``PyThreadState_SetAsyncExc`` raises wherever the thread happens to be. In the middle of ``logging``
 or of the import system that leaves a lock held which every neighbour needs, so a thread is
-interrupted only while its innermost frame is not the standard library's and not the host's.
+interrupted only while its innermost frame is not the standard library's and not the host's. Nor in
+the middle of the import of an installed package: half of one stays in ``sys.modules``, and where it
+has extension modules no app of this process can import it again.
 
 An exception that is set while the frame is blocked in C may be seen later only: where the call
 fails by itself, Python goes through ``finally`` and ``__exit__`` of the frames further out first,
@@ -32,6 +34,7 @@ _TURN = 0.005
 _STANDARD = tuple(
     f"{sysconfig.get_path(key)}/" for key in ("stdlib", "platstdlib") if sysconfig.get_path(key)
 )
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 _looking = threading.Lock()
 """Held while threads are looked at: two that do so at once would undo each other's settings."""
 _INSTALLED = tuple(f"{sysconfig.get_path(key)}/" for key in ("purelib", "platlib"))
@@ -131,16 +134,28 @@ os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 def _is_safe(innermost: FrameType, inside: str) -> bool:
+    if not inside:
+        is_installed = innermost.f_code.co_filename.startswith(_INSTALLED)
+        return not _is_being_imported(innermost) if is_installed else _is_of_app(innermost)
     frame: FrameType | None = innermost
     while frame is not None:
         file = frame.f_code.co_filename
-        if inside and frame is not innermost and file.startswith(inside):
+        if frame is not innermost and file.startswith(inside):
             return True
-        if file.startswith("<") or file.startswith(_HOST):
+        if not (_is_of_app(frame) or file.startswith(_INSTALLED)):
             return False
-        if file.startswith(_STANDARD) and not file.startswith(_INSTALLED):
-            return False
-        if not inside:
+        frame = frame.f_back
+    return False
+
+
+def _is_being_imported(frame: FrameType | None) -> bool:
+    """Say whether a frame belongs to the import of an installed package, which neighbours share."""
+    while frame is not None and not _is_of_app(frame):
+        if frame.f_code.co_filename == _IMPORT_SYSTEM:
             return True
         frame = frame.f_back
     return False
+
+
+def _is_of_app(frame: FrameType) -> bool:
+    return not frame.f_code.co_filename.startswith(("<", _HOST, *_STANDARD, *_INSTALLED))

@@ -37,6 +37,9 @@ LARGEST_HEAD = 64 * 1024
 LINGER = 2.0
 """Seconds that a client has to close its side of a connection that has ended (as in gunicorn)."""
 
+UNWANTED_WITHIN = 0.5
+"""Seconds for the rest of a body that nobody reads, if the connection is to be kept."""
+
 MOST_DRAINED = 64 * 1024
 """Bytes that are read away meanwhile (as in gunicorn)."""
 
@@ -381,8 +384,8 @@ class Worker(gthread.ThreadWorker):
             conn.reset()
             return False
         finally:
-            # What is left of the body now nobody wants.
-            conn.reader.due = monotonic() + self.client_timeout
+            # What is left of the body now nobody wants: no thread waits for much of it.
+            conn.reader.due = monotonic() + UNWANTED_WITHIN
 
 
 def due(conns: Connections, now: float) -> Iterator[Connection]:

@@ -70,7 +70,7 @@ class Exchange:
     _headers: Headers
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
-    _is_offered = _is_begun = _is_over = False
+    _is_offered = _is_begun = _has_ended = _is_over = False
     _write_to_server: Callable[[bytes], object]
     _server_failure: BaseException | None = None
     _iterable: Any = None
@@ -133,6 +133,7 @@ class Exchange:
                 if self._chunks is None:
                     return
                 chunk = self._in_app(next, self._chunks, _END)
+            self._has_ended = True
             if not self._is_begun or (self._left is not None and self._left > 0):
                 self._end()
         except BaseException as error:
@@ -144,7 +145,7 @@ class Exchange:
         """Close the app's response and give everything back, whatever that raises."""
         if self._is_over:
             return
-        self._is_over = True
+        self._is_over = self._has_ended = True
         try:
             self._in_app(self._close_response)
         except BaseException as error:
@@ -234,6 +235,8 @@ class Exchange:
         return self._write
 
     def _write(self, data: bytes) -> None:
+        if self._has_ended:  # the next response on this connection may be a neighbour's
+            raise Misuse("it writes to a response that has ended")
         self._clock.outside(self._written, data)
 
     def _written(self, data: bytes) -> None:
@@ -306,6 +309,7 @@ class Exchange:
                 StopIteration, from an app that has dealt with the connection by itself.
         """
         self._stop_clock()
+        self._has_ended = True
         is_too_slow = self._clock.exceeded  # whatever the app has made of the interrupt
         if is_too_slow:
             self._clock.restart(self._clock.limit)  # for what is still to be closed
@@ -373,6 +377,9 @@ def _length(lines: str) -> int | None:
     value = lines[at + 16 :].partition("\n")[0].strip(" \t")
     if not value.isdecimal():
         raise Misuse(f"its Content-Length is {value!r}; write a number of bytes")
+    other = _length(lines[:at])
+    if other is not None and other != int(value):
+        raise Misuse(f"its Content-Length is both {other} and {int(value)}")
     return int(value)
 
 

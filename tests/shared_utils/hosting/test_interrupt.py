@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import sys
 import sysconfig
 import threading
 from collections.abc import Callable
@@ -103,28 +104,45 @@ STANDARD = sysconfig.get_path("stdlib")
 INSTALLED = sysconfig.get_path("purelib")
 
 
+APP = "/srv/apps/trades/views.py"
+IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+
+
 @pytest.mark.parametrize(
-    ("file", "safe"),
+    ("files", "safe"),
     [
-        pytest.param("/srv/apps/trades/views.py", True, id="app"),
-        pytest.param(f"{INSTALLED}/flask/app.py", True, id="installed"),
-        pytest.param(f"{STANDARD}/logging/__init__.py", False, id="standard-library"),
-        pytest.param("<frozen importlib._bootstrap>", False, id="import-system"),
-        pytest.param("<string>", False, id="generated"),
-        pytest.param(interrupt.__file__, False, id="host"),
+        pytest.param([APP], True, id="app"),
+        pytest.param([f"{INSTALLED}/flask/app.py"], True, id="installed"),
+        pytest.param([f"{STANDARD}/logging/__init__.py"], False, id="standard-library"),
+        pytest.param([IMPORT_SYSTEM], False, id="import-system"),
+        pytest.param(["<string>"], False, id="generated"),
+        pytest.param([interrupt.__file__], False, id="host"),
+        pytest.param([APP, IMPORT_SYSTEM, APP], True, id="app-imported"),
+        pytest.param([IMPORT_SYSTEM, f"{INSTALLED}/numpy/core.py"], False, id="installed-imported"),
+        pytest.param(
+            [IMPORT_SYSTEM, f"{INSTALLED}/numpy/core.py", f"{STANDARD}/re.py", f"{INSTALLED}/a.py"],
+            False,
+            id="called-by-installed-imported",
+        ),
+        pytest.param(
+            [IMPORT_SYSTEM, APP, f"{INSTALLED}/psycopg/connection.py"],
+            True,
+            id="installed-called-by-app-imported",
+        ),
     ],
 )
-def test_where_it_is_safe(file: str, safe: bool) -> None:
-    frames: list[bool] = []
-    code = compile("judge()", file, "exec")
-
-    def judge() -> None:
-        import sys
-
-        frames.append(interrupt._is_safe(sys._getframe(1), ""))
-
-    exec(code, {"judge": judge})
-    assert frames == [safe]
+def test_where_it_is_safe(files: list[str], safe: bool) -> None:
+    """The files of a thread's frames, the outermost first."""
+    judged: list[bool] = []
+    names: dict[str, object] = {
+        "judge": lambda: judged.append(interrupt._is_safe(sys._getframe(1), ""))
+    }
+    code = compile("judge()", files[-1], "exec")
+    for file in reversed(files[:-1]):
+        names = {"inner": code, "names": names}
+        code = compile("exec(inner, names)", file, "exec")
+    exec(code, names)
+    assert judged == [safe]
 
 
 def test_a_stack_shows_the_innermost_line_last() -> None:

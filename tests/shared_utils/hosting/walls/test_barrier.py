@@ -185,6 +185,11 @@ def test_what_close_raises_is_logged_and_the_response_stands(
         pytest.param(
             answering([b""], headers=[("Content-Length", "x")]), "is 'x'; write a", id="length"
         ),
+        pytest.param(
+            answering([b"x"], headers=[("Content-Length", "1"), ("content-length", "2")]),
+            "its Content-Length is both 1 and 2",
+            id="lengths",
+        ),
     ],
 )
 def test_an_app_that_breaks_wsgi_is_told_what_it_did(
@@ -317,6 +322,23 @@ def test_write_takes_bytes_alone(
     assert is_replaced(wall().serve(writes))
     assert "its body is made of a str" in caplog.text
     assert f'File "{__file__}"' in caplog.text
+
+
+@pytest.mark.parametrize("chunks", [[b"one"], [b"one", FAILURES["ValueError"]], []])
+def test_nothing_is_written_to_a_response_that_has_ended(
+    wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture, chunks: list[Any]
+) -> None:
+    """A connection that is kept alive would take it for the beginning of the next response."""
+    server = wall()
+
+    def writes(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        write = start_response("200 OK", TEXT)
+        return Body(*chunks, close=lambda: write(b"late"))
+
+    server.serve(writes)
+    assert b"late" not in server.sent
+    assert "it writes to a response that has ended" in caplog.text
+    assert server.load == NOTHING
 
 
 @pytest.mark.parametrize(
