@@ -52,6 +52,7 @@ OPERATOR = f"""
 WELL = """
     import gc
     import logging
+    import sys
     import threading
 
     from flask import Flask, Response, request, send_file
@@ -73,10 +74,11 @@ WELL = """
         def threads():
             return [thread.name for thread in threading.enumerate()]
 
-        @app.get("/exchanges")
-        def exchanges():
+        @app.get("/memory")
+        def memory():
             gc.collect()
-            return str(sum(type(each).__name__ == "Exchange" for each in gc.get_objects()))
+            exchanges = sum(type(each).__name__ == "Exchange" for each in gc.get_objects())
+            return {"exchanges": exchanges, "blocks": sys.getallocatedblocks()}
 
         @app.get("/log/<word>")
         def log(word):
@@ -429,17 +431,19 @@ class Figures:
     files: int
     exchanges: int
     """Requests of which anything is left in memory."""
+    blocks: int
+    """Pieces of memory that Python objects have."""
 
     @classmethod
     def of(cls, server: Server, worker: int) -> Figures:
-        exchanges: int = server.get("/well/exchanges").json
+        memory: dict[str, int] = server.get("/well/memory").json
         status = Path(f"/proc/{worker}/status").read_text()
         found = dict(re.findall(r"^(VmRSS|Threads):\s+(\d+)", status, re.MULTILINE))
         return cls(
             rss=int(found["VmRSS"]) / 1024,
             threads=int(found["Threads"]),
             files=len(list(Path(f"/proc/{worker}/fd").iterdir())),
-            exchanges=exchanges,
+            **memory,
         )
 
 
@@ -462,9 +466,9 @@ def server(project: Project, serve: Serve) -> Server:
     for name in ("hung", "stuck", "files"):
         project.app(name, GATED)
     project.operator(OPERATOR)
-    # With an arena for each of many threads, malloc keeps what was free long ago: nothing could
-    # be said about what is held.
-    server = serve(environ={"MALLOC_ARENA_MAX": "1"})
+    # malloc keeps what is free: in an arena for each of many threads, and large pieces as well.
+    # What grows regardless is held.
+    server = serve(environ={"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"})
     assert set(server.states().values()) == {"up"}
     return server
 
@@ -498,7 +502,9 @@ def test_a_soak_leaves_nothing_behind(
     assert outcomes.keys() >= EXPECTED
     # Nothing is left of any request but the one that counts them, and memory is level.
     assert {after.exchanges for after in figures} == {1}
-    assert figures[-1].rss < figures[PARTS // 2].rss * 1.05
+    half, end = figures[PARTS // 2], figures[PARTS]
+    assert end.blocks < half.blocks * 1.01
+    assert end.rss < half.rss * 1.05
     until(lambda: Figures.of(server, worker).files <= figures[0].files + 3, "files are closed")
     # It is the worker that was started, and neither gunicorn nor the watchdog has met a failure.
     assert server.workers() == {worker}
@@ -506,6 +512,9 @@ def test_a_soak_leaves_nothing_behind(
     assert sum(entry["message"].startswith("Booting worker") for entry in said) == 1
     assert not [each for each in said if each["logger"] == "gunicorn.error" and is_error(each)]
     assert "the watchdog stumbled" not in server.lines()
+    # What the walls have told is of those that live badly.
+    walls = [each["app"] for each in said if ".walls." in each["logger"]]
+    assert set(walls) == {"raises", "breaks", "slow", "plain"}
     every_logger_still_logs(server)
     every_thread_still_serves(server, gate)
     assert server.workers() == {worker}
