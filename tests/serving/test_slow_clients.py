@@ -159,7 +159,7 @@ def test_waiting_for_a_request_costs_no_thread(
 def test_clients_that_never_close_cost_no_one_else_anything(
     lab: Callable[..., Server], connect: Connect
 ) -> None:
-    server = lab(threads=4)
+    server = lab()
     slow = [connect(server, b"GET /lab/ HTTP/1.0\r\n\r\n") for _ in range(600)]
     assert server.get("/lab/").text == "hello"
     for sock in slow:
@@ -180,7 +180,7 @@ def test_clients_that_never_close_cost_no_one_else_anything(
 def test_threads_come_back_from_clients_that_stop(
     lab: Callable[..., Server], connect: Connect, sent: bytes, answer: bytes, line: str
 ) -> None:
-    server = lab(client_timeout=0.5, threads=4)
+    server = lab(client_timeout=0.5, threads=8)  # of which one app may hold six
     slow = [connect(server, sent, buffer=4096) for _ in range(4)]
     told = [f"client 127.0.0.1:{sock.getsockname()[1]} {line}" for sock in slow]
     assert server.get("/lab/").text == "hello"
