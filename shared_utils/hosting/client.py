@@ -6,6 +6,8 @@ from ``environ["gunicorn.socket"]`` itself, as WebSockets do, waits as long as t
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import logging
 import math
@@ -96,6 +98,24 @@ class ClientSocket(socket.socket):
 
     patience: float
 
+    def close(self) -> None:
+        """End the connection, as an app may; its number stays the worker's until it is released.
+
+        The number would be given out again else, while the poller has it.
+        """
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Close the socket itself."""
+        super().close()
+
+    def dup(self) -> ClientSocket:
+        """Return another socket of the same connection, as patient as this one."""
+        made = super().dup()
+        made.patience = self.patience
+        return made
+
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """Send what fits, as soon as something does; return the number of bytes."""
         if self.gettimeout() is not None or flags & _AT_ONCE:
@@ -118,7 +138,11 @@ class ClientSocket(socket.socket):
     if sys.platform == "linux":
 
         def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-            """Send a file, for as long as the client goes on taking it; return bytes sent."""
+            """Send a file, for as long as the client goes on taking it; return bytes sent.
+
+            Raises:
+                ConnectionResetError: unlike elsewhere, where there are fewer than ``count``.
+            """
             if self.gettimeout() is not None:
                 return super().sendfile(file, offset, count)
             total = 0
@@ -140,6 +164,9 @@ class ClientSocket(socket.socket):
                     total += sent
             finally:
                 self.setblocking(True)
+            if count is not None and 0 < total < count:
+                # It was cut short meanwhile, and its length is announced.
+                raise ConnectionResetError(errno.ECONNRESET, "the file has become shorter")
             # Where nothing was sent, the file may be of a kind that has to be read.
             return total or super().sendfile(file, offset, count)
 

@@ -146,6 +146,13 @@ class Connection(gthread.TConn):
         self._drained += size
         return not size or self._drained > MOST_DRAINED
 
+    def close(self, graceful: bool = False) -> None:
+        """Close the connection; to do so gracefully is what ``end`` and ``has_ended`` are for."""
+        if isinstance(self.sock, ClientSocket):
+            self.sock.release()
+        else:
+            super().close(graceful)
+
     def reset(self) -> None:
         """Close at once: a response that is cut off must not look complete, nor wait to be read."""
         with contextlib.suppress(OSError):
@@ -211,6 +218,7 @@ class Worker(gthread.ThreadWorker):
             if error.errno in _NO_ROOM:
                 self.log.error("no new connections for a second: %s", error)
                 self._accepts_at = monotonic() + 1
+                self.set_accept_enabled(False)
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
             return
@@ -266,6 +274,8 @@ class Worker(gthread.ThreadWorker):
     def finish_request(self, conn: gthread.TConn, fs: Future[bool]) -> None:
         """Go on with a connection that a thread is done with."""
         assert isinstance(conn, Connection)
+        with contextlib.suppress(OSError):
+            conn.sock.settimeout(None)  # an app may have set one, and left it to this thread
         if fs.cancelled() or fs.exception() is not None or not fs.result():
             # The client may still be sending: closing at once would reset the connection, and the
             # answer might be lost before it is read (RFC 9112, section 9.6).
