@@ -106,6 +106,14 @@ class ClientSocket(socket.socket):
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
 
+    def setblocking(self, flag: bool) -> None:
+        """Block, or do not. gunicorn asks for it at each request: it is done only where it is not.
+
+        Each call to the system lets another thread have the interpreter.
+        """
+        if not flag or self.gettimeout() is not None:
+            super().setblocking(flag)
+
     def release(self) -> None:
         """Close the socket itself."""
         super().close()

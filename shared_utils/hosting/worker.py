@@ -3,8 +3,8 @@
 gunicorn gives every new connection a thread and reads its request there, however slowly that comes;
 and it waits for clients to close in the very thread that accepts others. Here connections wait in
 the poller: for the whole head of a request, and at the end for the client to close. What a thread
-reads and writes has to go on (`client.py`). Connections with TLS or HTTP/2, which Rowhouse leaves
-to a proxy in front, are read in gunicorn's own way.
+reads and writes has to go on (`client.py`), and threads take turns (`pool.py`). Connections with
+TLS or HTTP/2, which Rowhouse leaves to a proxy in front, are read in gunicorn's own way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import socket
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from gunicorn import http
 from gunicorn.workers import gthread
 
 from shared_utils.hosting.client import ClientSocket, ClientTimeout, RequestReader, name_of
+from shared_utils.hosting.pool import TURN, Pool
 
 if TYPE_CHECKING:
     from gunicorn.http import Request
@@ -42,6 +43,9 @@ UNWANTED_WITHIN = 0.5
 
 MOST_DRAINED = 64 * 1024
 """Bytes that are read away meanwhile (as in gunicorn)."""
+
+ALIVE_EVERY = 0.25
+"""Seconds after which the master is told again that the worker lives."""
 
 _AT_ONCE = int(socket.MSG_DONTWAIT)  # no enums: combining those takes longer than a system call
 _PEEK = int(socket.MSG_PEEK) | _AT_ONCE
@@ -65,7 +69,10 @@ class Connection(gthread.TConn):
 
     Attributes:
         reader: what its requests are read from; None where that is gunicorn's own way.
+        is_whole: it is known that the head of its next request is there.
     """
+
+    is_whole = False
 
     def __init__(self, *args: Any, reader: RequestReader | None) -> None:
         super().__init__(*args)
@@ -81,25 +88,25 @@ class Connection(gthread.TConn):
             self.parser = http.get_parser(self.cfg, source, self.client)
         super().init()
 
-    def look(self, buffer: bytearray) -> Head:
+    def look(self) -> Head:
         """See what is there of the next request's head, and leave it there.
 
-        After `Head.PART` the socket counts as readable once more has come. A thread has to find out
-        about a head that is larger than ``buffer``, and about a socket that is readable and has got
-        no more: the client may have ended what it sends, or SO_RCVLOWAT is not known (AF_UNIX).
+        After `Head.PART` the socket counts as readable once more has come. gunicorn has to find out
+        about a head of more than `LARGEST_HEAD` bytes, and about a socket that is readable and has
+        got no more: the client may have ended what it sends, or SO_RCVLOWAT is not known (AF_UNIX).
         """
-        ahead = self._ahead()
+        ahead = self.ahead()
         if b"\r\n\r\n" in ahead:
             return Head.WHOLE
         try:
-            size = self.sock.recv_into(buffer, 0, _PEEK)
+            seen = self.sock.recv(LARGEST_HEAD, _PEEK)
+            size = len(seen)
             if not size:
                 return Head.GONE
             if (
-                buffer.find(b"\r\n\r\n", 0, size) >= 0
-                or size == len(buffer)
+                b"\r\n\r\n" in (ahead + seen if ahead else seen)
+                or size == LARGEST_HEAD
                 or size <= self._seen
-                or (ahead and b"\r\n\r\n" in ahead + buffer[:size])
             ):
                 self._expect(0)
                 return Head.WHOLE
@@ -116,13 +123,13 @@ class Connection(gthread.TConn):
             self._seen = seen
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, seen + 1)
 
-    def _ahead(self) -> bytes:
+    def ahead(self) -> bytes:
         """Return what was read already, along with the request before."""
         return self.parser.unreader.buf.getvalue() if self.parser else b""  # type: ignore[union-attr]
 
     def has_part(self) -> bool:
         """Say whether the last look has seen a part of a request."""
-        return bool(self._seen or self._ahead())
+        return bool(self._seen or self.ahead())
 
     def refuse(self) -> None:
         """Tell the client that it was too slow, and end."""
@@ -135,10 +142,10 @@ class Connection(gthread.TConn):
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 
-    def has_ended(self, buffer: bytearray) -> bool:
+    def has_ended(self) -> bool:
         """Read away what the client still sends; say whether it has closed, or sends too much."""
         try:
-            size = self.sock.recv_into(buffer, 0, _AT_ONCE)
+            size = len(self.sock.recv(MOST_DRAINED, _AT_ONCE))
         except BlockingIOError:
             return False
         except OSError:
@@ -161,17 +168,6 @@ class Connection(gthread.TConn):
         self.close()
 
 
-class Pool(ThreadPoolExecutor):
-    """Threads that are started as they are needed; as many as the system allows."""
-
-    def _adjust_thread_count(self) -> None:
-        try:
-            super()._adjust_thread_count()
-        except RuntimeError:  # a limit of processes, or of memory
-            if not self._threads:
-                raise
-
-
 Connections = OrderedDict[Connection, None]
 """Connections in the poller. All of them wait equally long, so the first is due first."""
 
@@ -190,10 +186,10 @@ class Worker(gthread.ThreadWorker):
         super().__init__(*args, **named)
         cfg = self.cfg
         self._looks = not cfg.is_ssl and cfg.protocol == "http" and cfg.http2_cleartext == "off"
-        self._buffer = bytearray(LARGEST_HEAD)
         self._waiting: Connections = OrderedDict()
         self._lingering: Connections = OrderedDict()
-        self._accepts_at = 0.0
+        self._accepts_at = self._alive_at = 0.0
+        self._pool = Pool(self._answer, cfg.threads)
 
     def init_process(self) -> None:
         """Start, with no more connections than may be open."""
@@ -202,11 +198,21 @@ class Worker(gthread.ThreadWorker):
             self.log.warning("room for %d connections: raise the limit of open files", room)
             self.worker_connections = room
             self.max_keepalived = max(room - self.cfg.threads, room // 2)
-        super().init_process()
+        try:
+            super().init_process()
+        finally:
+            self._pool.shutdown()
 
-    def get_thread_pool(self) -> ThreadPoolExecutor:
+    def get_thread_pool(self) -> Pool[Connection]:  # type: ignore[override]
         """Return the threads that requests are answered in."""
-        return Pool(max_workers=self.cfg.threads)
+        return self._pool
+
+    def notify(self) -> None:
+        """Tell the master that the worker lives; not each time that something has come."""
+        now = monotonic()
+        if now - self._alive_at >= ALIVE_EVERY:
+            self._alive_at = now
+            super().notify()
 
     # In the main thread: a connection's way from one event to the next.
 
@@ -228,7 +234,7 @@ class Worker(gthread.ThreadWorker):
             client.patience = self.client_timeout
             reader = RequestReader(client, self.client_timeout)
             conn = Connection(self.cfg, client, address, listener.getsockname(), reader=reader)
-            self._take(conn, conn.look(self._buffer))
+            self._take(conn, conn.look())
         else:
             conn = Connection(self.cfg, sock, address, listener.getsockname(), reader=None)
             self.enqueue_req(conn)
@@ -246,43 +252,53 @@ class Worker(gthread.ThreadWorker):
         if conn.reader:
             conn.reader.due = until
         if head is Head.WHOLE:
+            conn.is_whole = True
             self.enqueue_req(conn)
         else:
             self._wait(self._waiting, conn, until, self.on_head_readable)
 
     def on_head_readable(self, conn: Connection, client: socket.socket) -> None:
         """See whether the head of a request is complete now."""
-        head = conn.look(self._buffer)
+        head = conn.look()
         if head is Head.PART:
             return
         self._end_wait(self._waiting, conn)
         if head is Head.GONE:
             self._close(conn)
         else:
+            conn.is_whole = True
             self.enqueue_req(conn)
 
     def on_client_socket_readable(self, conn: gthread.TConn, client: socket.socket) -> None:
-        """See what a connection has got that was kept alive."""
+        """Have a thread look at what a connection has got that was kept alive."""
         assert isinstance(conn, Connection)
         if conn.reader:
-            self.poller.unregister(client)
-            self.keepalived_conns.remove(conn)
-            self._take(conn, conn.look(self._buffer))
-        else:
-            super().on_client_socket_readable(conn, client)
+            conn.reader.due = monotonic() + self._patience(self.client_timeout)
+        super().on_client_socket_readable(conn, client)
 
-    def finish_request(self, conn: gthread.TConn, fs: Future[bool]) -> None:
-        """Go on with a connection that a thread is done with."""
+    def enqueue_req(self, conn: gthread.TConn) -> None:
+        """Have a thread answer a request."""
         assert isinstance(conn, Connection)
+        self._pool.put(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
+        """Wait for what comes, while requests wait for their turn no longer than one takes."""
+        super().wait_for_and_dispatch_events(TURN if self._pool.are_waiting else timeout)
+        self._pool.look()
+
+    def _finish(self, conn: Connection, result: Any) -> None:
+        """Go on with a connection that a thread is done with, and has not kept by itself."""
         with contextlib.suppress(OSError):
             conn.sock.settimeout(None)  # an app may have set one, and left it to this thread
-        if fs.cancelled() or fs.exception() is not None or not fs.result():
+        if not result:
             # The client may still be sending: closing at once would reset the connection, and the
             # answer might be lost before it is read (RFC 9112, section 9.6).
             self._linger(conn)
         elif not conn.reader:
-            super().finish_request(conn, fs)
-        elif (head := conn.look(self._buffer)) is not Head.NONE:
+            done: Future[bool] = Future()
+            done.set_result(result)
+            self.finish_request(conn, done)
+        elif (head := conn.look()) is not Head.NONE:
             self._take(conn, head)
         else:
             conn.timeout = monotonic() + self._patience(self.cfg.keepalive)
@@ -290,14 +306,14 @@ class Worker(gthread.ThreadWorker):
             self._watch(conn, partial(self.on_client_socket_readable, conn))
 
     def _linger(self, conn: Connection) -> None:
-        if conn.has_ended(self._buffer):
+        if conn.has_ended():
             self._close(conn)
         else:
             self._wait(self._lingering, conn, monotonic() + LINGER, self.on_lingering_readable)
 
     def on_lingering_readable(self, conn: Connection, client: socket.socket) -> None:
         """See whether the client has closed its side."""
-        if conn.has_ended(self._buffer):
+        if conn.has_ended():
             self._end_wait(self._lingering, conn)
             self._close(conn)
 
@@ -330,8 +346,8 @@ class Worker(gthread.ThreadWorker):
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Have a worker that stops wait for requests until then at the latest."""
-        super()._cap_keepalive(deadline)  # type: ignore[misc]
-        for conn in self._waiting:
+        # Copied in one step: threads add to those that are kept.
+        for conn in (*self.keepalived_conns, *self._waiting):
             conn.timeout = min(conn.timeout or deadline, deadline)
 
     def _patience(self, seconds: float) -> float:
@@ -368,6 +384,35 @@ class Worker(gthread.ThreadWorker):
         conn.close()
 
     # In a thread of the pool.
+
+    def _answer(self, conn: Connection) -> None:
+        """Answer a request, and go on waiting for the next one."""
+        if conn.reader and not conn.is_whole and (head := conn.look()) is not Head.WHOLE:
+            self.method_queue.defer(self._take, conn, head)
+            return
+        conn.is_whole = False
+        result = self.handle(conn)
+        if not (result and conn.reader and self._keep(conn)):
+            self.method_queue.defer(self._finish, conn, result)
+
+    def _keep(self, conn: Connection) -> bool:
+        """Have the poller wait for the next request at once, without the main thread.
+
+        False where there is more to do for that: the main thread does it.
+        """
+        if not self.alive or conn.ahead() or conn.sock.gettimeout() is not None:
+            return False
+        conn.timeout = monotonic() + self.cfg.keepalive
+        self.keepalived_conns.append(conn)  # before it can be readable
+        try:
+            readable = partial(self.on_client_socket_readable, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+        except (KeyError, OSError, ValueError):  # what an app has done to its sockets
+            self.keepalived_conns.remove(conn)
+            return False
+        if not self.alive:  # it was told to stop meanwhile
+            conn.timeout = monotonic() + self._patience(self.cfg.keepalive)
+        return True
 
     def handle(self, conn: gthread.TConn) -> bool:
         """Answer a request; whatever it raises ends its connection and no more."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import subprocess
 import sys
 import textwrap
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
@@ -16,7 +14,7 @@ import pytest
 from gunicorn.config import Config
 
 from shared_utils.hosting.client import ClientSocket, RequestReader
-from shared_utils.hosting.worker import MOST_DRAINED, Connection, Head, Pool, due
+from shared_utils.hosting.worker import LARGEST_HEAD, MOST_DRAINED, Connection, Head, due
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 WAIT = 60_000
@@ -47,7 +45,7 @@ def conn(client: socket.socket) -> Iterator[Connection]:
 
 @pytest.fixture
 def look(conn: Connection) -> Callable[[], Head]:
-    return lambda: conn.look(bytearray(1024))
+    return conn.look
 
 
 def readable(conn: Connection, milliseconds: int = WAIT) -> bool:
@@ -94,9 +92,10 @@ def test_a_larger_head_than_is_looked_at_is_for_a_thread(
         client.sendall(before)
         assert readable(conn)
         assert look() is Head.PART
-    client.sendall(b"x" * 2048)
-    assert readable(conn)
-    assert look() is Head.WHOLE
+    client.sendall(b"x" * LARGEST_HEAD)
+    while (head := look()) is Head.PART:
+        assert readable(conn)
+    assert head is Head.WHOLE
 
 
 def test_a_client_that_goes_before_it_sent_anything(
@@ -130,9 +129,9 @@ def test_a_socket_that_cannot_wait_for_more_is_for_a_thread() -> None:
     conn = connected(client, accepted)
     with client:
         client.sendall(REQUEST[:5])
-        assert conn.look(bytearray(1024)) is Head.PART
+        assert conn.look() is Head.PART
         assert readable(conn, 0), "AF_UNIX knows SO_RCVLOWAT by now: this case can go"
-        assert conn.look(bytearray(1024)) is Head.WHOLE
+        assert conn.look() is Head.WHOLE
     conn.close()
 
 
@@ -170,36 +169,28 @@ def test_what_was_read_along_with_the_request_before_counts(
 def test_a_connection_has_ended_when_the_client_has_closed(
     conn: Connection, client: socket.socket
 ) -> None:
-    buffer = bytearray(1024)
     conn.end()
     assert client.recv(1) == b""
-    assert not conn.has_ended(buffer)
+    assert not conn.has_ended()
     client.sendall(b"too late")
     assert readable(conn)
-    assert not conn.has_ended(buffer)
+    assert not conn.has_ended()
     client.close()
     assert readable(conn)
-    assert conn.has_ended(buffer)
+    assert conn.has_ended()
 
 
 def test_a_client_that_goes_on_sending_is_not_read_without_end(
     conn: Connection, client: socket.socket
 ) -> None:
     client.settimeout(60)
-    taken = threading.Event()
-
-    def send() -> None:
-        client.sendall(bytes(MOST_DRAINED + 1))
-        taken.set()
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    reads = 0
-    while not conn.has_ended(bytearray(1024)):
+    for _ in range(MOST_DRAINED // 1024):
+        client.sendall(bytes(1024))
         assert readable(conn)
-        reads += 1
-    assert reads >= MOST_DRAINED // 1024
-    sender.join()
+        assert not conn.has_ended()
+    client.sendall(b"x")
+    assert readable(conn)
+    assert conn.has_ended()
 
 
 def test_a_reset_is_no_end(conn: Connection, client: socket.socket) -> None:
@@ -222,27 +213,6 @@ def test_those_that_are_due_come_first() -> None:
         taken.append(conn.timeout)
     assert taken == [1.0, 2.0]
     assert [conn.timeout for conn in conns] == [3.0]
-
-
-def test_threads_that_the_system_does_not_allow_are_done_without(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    free = threading.Event()
-    with Pool(3) as pool:
-        first = pool.submit(free.wait)
-        with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "start", refuse)
-            second = pool.submit(os.getpid)
-        free.set()
-        assert first.result()
-        assert second.result() == os.getpid()
-    with Pool(3) as pool, monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(RuntimeError):
-            pool.submit(os.getpid)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""Threads that take turns: as few of them at once as keep the process busy.
+
+One thread at a time runs Python. Others that could run too wait for the interpreter's lock, and
+take it over at each call to the system: a convoy that costs a third of what a worker could answer
+(`make bench` measures it). So a thread takes one job after the other while the rest of them rest.
+It has a turn until its job is done, or for `TURN` seconds: a job that takes longer may be blocked,
+and must not keep others waiting. How many turns there are at once follows from how busy the process
+is while jobs wait: one where they compute, several where each is blocked for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, process_time
+from typing import Generic, TypeVar
+
+TURN = 0.001
+"""Seconds that a job has to itself. What waits for turns to end cannot wait for less (epoll)."""
+
+MOST = 4
+"""Turns at once: at `TURN` seconds each, more jobs a second than Python could answer."""
+
+WINDOW = 0.02
+"""Seconds over which it is found out how busy the process is."""
+
+IDLE, BUSY = 0.85, 0.95
+"""Seconds of CPU a second, below which there are too few turns, and above which, too many."""
+
+Job = TypeVar("Job")
+
+
+class Pool(Generic[Job]):
+    """Threads that are started as they are needed. Jobs begin in the order they came.
+
+    ``put``, ``look`` and ``shutdown`` are called by one thread, the one that jobs come from. While
+    jobs wait, it calls ``look`` every `TURN` seconds.
+
+    Args:
+        answer: does a job, in one of the threads; it must not raise.
+        size: threads, at most.
+    """
+
+    def __init__(self, answer: Callable[[Job], object], size: int) -> None:
+        self._answer, self._size = answer, size
+        # Held for a few steps of this module's own code, in which no garbage is collected: the
+        # finalizer of an app must not run there.
+        self._lock = threading.Lock()
+        self._jobs: deque[Job] = deque()
+        self._resting: list[threading.Lock] = []
+        """Threads, by the lock that each rests on; the last one's caches are warm."""
+        self._turns: dict[threading.Lock, float] = {}
+        """When each of the threads that have a turn began with its job."""
+        self._started = 0
+        self._most = 1
+        self._has_ended = False
+        self._ran_dry = True
+        self._weighed_at = self._used = 0.0
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether there are jobs that no thread has begun."""
+        return bool(self._jobs)
+
+    def put(self, job: Job) -> None:
+        """Have a job done.
+
+        Raises:
+            RuntimeError: the system allows not even one thread.
+        """
+        with self._lock:
+            self._jobs.append(job)
+            must_start = len(self._turns) < self._most and not self._wake()
+        if must_start:
+            self._start()
+
+    def look(self) -> None:
+        """End turns that have lasted long enough, and give those that are free."""
+        now = monotonic()
+        if now - self._weighed_at >= WINDOW:
+            self._weigh(now)
+        if not self._jobs:
+            return
+        for thread, began in list(self._turns.items()):
+            if now - began >= TURN:
+                # It may have begun with its next job since: then there is a turn more for once.
+                self._turns.pop(thread, None)
+        with self._lock:
+            free = min(len(self._jobs), self._most - len(self._turns))
+            while free > 0 and self._wake():
+                free -= 1
+        for _ in range(free):
+            self._start()
+
+    def shutdown(self, wait: bool = False) -> None:
+        """Have the threads end that rest, and the others when they are done: nobody waits for them.
+
+        It is called as that of ``concurrent.futures`` is, which gunicorn knows.
+        """
+        # Without the lock: a signal may have come while it is held.
+        self._has_ended = True
+        while self._resting:
+            self._resting.pop().release()
+
+    def _weigh(self, now: float) -> None:
+        """See how busy the process has been since the last time, and whether jobs had to wait."""
+        used = process_time()
+        busy = (used - self._used) / (now - self._weighed_at)
+        if self._ran_dry or busy > BUSY:
+            self._most = max(1, self._most // 2)
+        elif busy < IDLE:
+            self._most = min(MOST, self._most * 2)
+        self._weighed_at, self._used, self._ran_dry = now, used, not self._jobs
+
+    def _wake(self) -> bool:
+        """Give a turn to a thread that rests; False where there is none. Needs the lock."""
+        if not self._resting:
+            return False
+        thread = self._resting.pop()
+        self._turns[thread] = monotonic()
+        thread.release()
+        return True
+
+    def _start(self) -> None:
+        """Start another thread, if there may be one."""
+        if self._started >= self._size:
+            return
+        try:
+            threading.Thread(target=self._run, name=f"rowhouse-{self._started}").start()
+        except RuntimeError:  # a limit of processes, or of memory
+            if not self._started:
+                raise
+        else:
+            self._started += 1
+
+    def _run(self) -> None:
+        me = threading.Lock()
+        me.acquire()
+        while True:
+            job = self._next(me)
+            if job is not None:
+                self._answer(job)
+                del job  # or what it holds would live until the next one comes
+            elif self._has_ended:  # looked at last: whoever ends the pool later finds it resting
+                return
+            else:
+                me.acquire()
+
+    def _next(self, me: threading.Lock) -> Job | None:
+        """Return a job and have a turn, or rest."""
+        with self._lock:
+            self._turns.pop(me, None)
+            if self._jobs and len(self._turns) < self._most:
+                self._turns[me] = monotonic()
+                return self._jobs.popleft()
+            self._ran_dry = self._ran_dry or not self._jobs
+            self._resting.append(me)
+        return None
