@@ -10,7 +10,6 @@ import contextlib
 import contextvars
 import logging
 import os
-import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -32,25 +31,20 @@ from shared_utils.hosting.walls.deadline import (
     shown_path,
 )
 from shared_utils.hosting.walls.files import is_plain_file
+from shared_utils.hosting.walls.soundness import Misuse, checked, shown
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
-_STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
-_HEADERS = re.compile(r"(?:\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*)*")
-"""Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
-
 _END = object()
 
 
-class Misuse(Exception):
-    """An app breaks WSGI; says what it did, and what to do instead."""
-
-
-class Exchange:
+class Exchange(Clock):
     """One request to an app, and its response: what the server iterates over.
+
+    It is the clock of its request as well.
 
     Args:
         mount: whose app it is.
@@ -90,23 +84,19 @@ class Exchange:
         scoped: Callable[[Headers, str], Headers] | None = None,
         debug: bool = False,
     ) -> None:
-        self._mount, self._environ, self._start_response = mount, environ, start_response
-        self._permit, self._watchdog = permit, watchdog
+        super().__init__(mount, environ, 0 if debug else mount.limits.deadline, watchdog)
+        self._start_response, self._permit = start_response, permit
         self._scoped, self._debug = scoped, debug
-        limits = mount.limits
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = contextvars.copy_context()
-        self._clock = Clock(mount, environ, 0 if debug else limits.deadline)
 
     def begin(self, app: WSGIApplication) -> Iterable[bytes]:
         """Call the app and return the response, which is this exchange or a file to send."""
         environ = dict(self._environ)
         if has_body(environ):
             limit = self._mount.limits.max_body
-            self._body = Body(environ["wsgi.input"], limit, self._clock)
+            self._body = Body(environ["wsgi.input"], limit, self)
             environ["wsgi.input"] = self._body.reader()
-        if self._clock.limit:
-            self._watchdog.watch(self._clock)
         try:
             file = self._in_app(self._called, app, environ)
             if file is not None:
@@ -154,8 +144,6 @@ class Exchange:
                 raise
             self._log("failed in close(); its response stands", error)
         finally:
-            if self._clock.limit or self._clock.was_ever_exceeded:
-                self._watchdog.forget(self._clock)
             self._permit.let_go()
             # These may lead back here: without them nothing waits for a garbage collection.
             self._iterable = self._chunks = self._close = None
@@ -171,16 +159,15 @@ class Exchange:
                 way. It may land on the way into ``pause``: whoever catches it stops the clock.
             BaseException: what the app raises.
         """
-        clock = self._clock
-        if not clock.limit:
+        if not self.limit:
             return self._context.run(call, *args)
-        clock.resume()
+        self.resume()
         try:
             result = self._context.run(call, *args)
         except BaseException:
-            clock.pause()
+            self.pause()
             raise
-        clock.pause()
+        self.pause()
         return result
 
     def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
@@ -216,20 +203,8 @@ class Exchange:
         elif self._status is not None:
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
         headers = list(headers)
-        try:
-            lines = "\n".join(["", *map(":".join, headers)])
-            is_sound = (
-                sum(map(len, headers)) == 2 * len(headers) == 2 * lines.count("\n")
-                and _STATUS.fullmatch(status)
-                and _HEADERS.fullmatch(lines)
-            )
-        except (TypeError, ValueError):
-            is_sound = False
-        if not is_sound:
-            raise Misuse(_fault_in(status, headers))
-        lines = lines.lower()
-        self._left = _length(lines)
-        if self._scoped is not None and "\nset-cookie:" in lines:
+        self._left, has_cookies = checked(status, headers)
+        if has_cookies and self._scoped is not None:
             headers = self._scoped(headers, self._environ["SCRIPT_NAME"])
         self._status, self._headers = status, headers
         return self._write
@@ -237,7 +212,7 @@ class Exchange:
     def _write(self, data: bytes) -> None:
         if self._has_ended:  # the next response on this connection may be a neighbour's
             raise Misuse("it writes to a response that has ended")
-        self._clock.outside(self._written, data)
+        self.outside(self._written, data)
 
     def _written(self, data: bytes) -> None:
         chunk = self._counted(data)
@@ -253,12 +228,14 @@ class Exchange:
         """Pass on a response without a body; or find out that there should have been more of it."""
         if self._left and self._has_content():
             raise Misuse(f"its response is {self._left} bytes shorter than its Content-Length")
-        self._commit()
+        if not self._is_begun:
+            self._commit()
 
     def _counted(self, chunk: object) -> bytes:
         if not isinstance(chunk, bytes):
-            raise Misuse(f"its body is made of {_shown(chunk)}; write bytes")
-        self._commit()
+            raise Misuse(f"its body is made of {shown(chunk)}; write bytes")
+        if not self._is_begun:
+            self._commit()
         if self._left is not None:
             self._left -= len(chunk)
             if self._left <= 0:
@@ -267,8 +244,6 @@ class Exchange:
 
     def _commit(self) -> None:
         """Pass status and headers on; from here on the response cannot be replaced."""
-        if self._is_begun:
-            return
         if self._status is None:
             raise Misuse("it gave a body, but did not call start_response before")
         if self._body is not None and self._body.is_too_large and self._status[:3] != "413":
@@ -276,12 +251,7 @@ class Exchange:
         self._is_offered = True
         self._write_to_server = self._start_response(self._status, self._headers)
         self._is_begun = True
-        if self._clock.limit:
-            self._watchdog.forget(self._clock)
-        limit = 0 if self._debug else self._mount.limits.stream_deadline
-        self._clock.restart(limit)
-        if limit:
-            self._watchdog.watch(self._clock)
+        self.restart(0 if self._debug else self._mount.limits.stream_deadline)
 
     def _sent_by_server(self, file: Any) -> Iterable[bytes]:
         """Return the server's own wrapper, so that it sends the file as it likes to."""
@@ -310,11 +280,8 @@ class Exchange:
         """
         self._stop_clock()
         self._has_ended = True
-        is_too_slow = self._clock.exceeded  # whatever the app has made of the interrupt
-        if is_too_slow:
-            self._clock.restart(self._clock.limit)  # for what is still to be closed
-        else:
-            self._watchdog.forget(self._clock)
+        is_too_slow = self.exceeded  # whatever the app has made of the interrupt
+        self.restart(self.limit if is_too_slow else 0)  # for what is still to be closed
         mount, environ, body = self._mount, self._environ, self._body
         if self._permit.is_of_parent:  # a child that the app has forked: it has nobody to answer
             os._exit(error.code if isinstance(error, SystemExit) and type(error.code) is int else 1)
@@ -343,7 +310,7 @@ class Exchange:
 
     def _stop_clock(self) -> None:
         with contextlib.suppress(DeadlineExceeded):
-            self._clock.pause()
+            self.pause()
 
     def _log(self, what: str, error: BaseException) -> None:
         """Log in the request's own context; nothing that the app has made may come of it."""
@@ -365,43 +332,10 @@ class Exchange:
 
 def _chunks(response: Any) -> Iterator[bytes]:
     if not (hasattr(type(response), "__iter__") or hasattr(type(response), "__getitem__")):
-        raise Misuse(f"it returned {_shown(response)}; return an iterable of bytes")
+        raise Misuse(f"it returned {shown(response)}; return an iterable of bytes")
     return iter(response)
-
-
-def _length(lines: str) -> int | None:
-    """Return the ``Content-Length`` in lines of headers in small letters; the last one counts."""
-    at = lines.rfind("\ncontent-length:")
-    if at < 0:
-        return None
-    value = lines[at + 16 :].partition("\n")[0].strip(" \t")
-    if not value.isdecimal():
-        raise Misuse(f"its Content-Length is {value!r}; write a number of bytes")
-    other = _length(lines[:at])
-    if other is not None and other != int(value):
-        raise Misuse(f"its Content-Length is both {other} and {int(value)}")
-    return int(value)
-
-
-def _fault_in(status: object, headers: list[Any]) -> str:
-    if not isinstance(status, str) or not _STATUS.fullmatch(status):
-        return f'its status is {status!r}; write text such as "200 OK"'
-    for header in headers:
-        match header:
-            case (str(name), str(value)):
-                if "\n" in name + value or not _HEADERS.fullmatch(f"\n{name}:{value}"):
-                    # Not its value, which may be a secret.
-                    return f"its header {name!r} has characters that no header may have"
-            case _:
-                return f"it has {_shown(header)} for a header; write tuples of two texts"
-    return "its headers cannot be read; write a list of tuples of two texts"
 
 
 def _is_raised_in_app(error: BaseException) -> bool:
     frames = traceback.walk_tb(error.__traceback__)
     return any(not frame.f_code.co_filename.startswith(WALLS) for frame, _ in frames)
-
-
-def _shown(value: object) -> str:
-    name = type.__getattribute__(type(value), "__name__")
-    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

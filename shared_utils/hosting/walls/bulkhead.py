@@ -59,7 +59,7 @@ class Permit(Parked):
             return
         self._runs = False
         shares = self._shares
-        if not self._bulkhead.is_current(shares):
+        if shares is not self._bulkhead.shares:
             return
         with self._bulkhead.lock:
             admitted = shares.give_back(self._share)
@@ -76,14 +76,14 @@ class Permit(Parked):
         if not self._holds:
             return
         self._holds = False
-        if self._bulkhead.is_current(self._shares):
+        if self._shares is self._bulkhead.shares:
             with self._bulkhead.lock:
                 self._shares.let_go(self._share)
 
     @property
     def is_of_parent(self) -> bool:
         """Whether this process was forked since it was given."""
-        return not self._bulkhead.is_current(self._shares)
+        return self._shares is not self._bulkhead.shares
 
     def __del__(self) -> None:
         """See that nothing is lost with a response that nobody has closed.
@@ -113,6 +113,7 @@ class Bulkhead:
 
     Attributes:
         lock: held for every look at the shares, by this module alone.
+        shares: those of this process, not those of the one it was forked from.
         abandoned: permits whose responses were never closed, to be given back by the next request.
     """
 
@@ -125,7 +126,7 @@ class Bulkhead:
         """Begin anew: in a forked process nothing runs, and nobody holds the lock."""
         self.lock = threading.Lock()
         self.abandoned: deque[Permit] = deque()
-        self._shares = Shares(*self._size)
+        self.shares = Shares(*self._size)
         self._by_name = {name: _share(limits) for name, limits in self._limits.items()}
 
     def scale(self, threads: int) -> None:
@@ -133,7 +134,7 @@ class Bulkhead:
         slots, of = self._configured
         self._size = (max(1, round(slots * threads / of)), threads)
         with self.lock:
-            self._shares.slots, self._shares.threads = self._size
+            self.shares.slots, self.shares.threads = self._size
 
     def place(self, name: str, limits: Limits) -> None:
         """Take on other limits of a mount."""
@@ -154,7 +155,7 @@ class Bulkhead:
                 while True:
                     self.abandoned.pop().let_go()
         share = self._by_name[name]
-        shares = self._shares
+        shares = self.shares
         with self.lock:
             holds = shares.hold(share)
             runs = holds and at_once and shares.take(share)
@@ -166,10 +167,6 @@ class Bulkhead:
         with self.lock:
             running, parked, held = share.running, share.parked, share.held
         return Load(running=running, parked=parked, threads=held)
-
-    def is_current(self, shares: Shares) -> bool:
-        """Say whether these shares are this process's own, not those it was forked from."""
-        return shares is self._shares
 
 
 def _share(limits: Limits) -> Share:

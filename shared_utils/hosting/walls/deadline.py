@@ -9,10 +9,10 @@ import contextlib
 import logging
 import threading
 import traceback
-import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import get_ident
 from time import monotonic, sleep  # now: an app may replace them later
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -52,35 +52,42 @@ def shown_path(environ: WSGIEnvironment) -> str:
 class Clock:
     """The time that one request has spent in its app. It stands still until ``resume``.
 
+    While it goes, it stands in the watchdog's table. Whoever takes it out there has the right to
+    go on: a request that did is not interrupted any more, so that none lands in another request.
+
     Args:
         mount: whose app it is.
         environ: the request, for the log.
         limit: seconds; 0 for no end.
+        watchdog: looks at it while it goes.
 
     Attributes:
         thread: the one that the app runs in.
-        exceeded: the limit has been passed, since the last restart; ``was_ever_exceeded``, at all.
+        exceeded: the limit has been passed, since the last restart.
+        exceeded_at: ``time.monotonic()`` of that.
         is_counted: the watchdog has reported it as stuck.
     """
 
+    # Of the class, because making a clock is a part of what a wall costs.
     thread = 0
-    exceeded = was_ever_exceeded = is_counted = _interrupted = False
-    exceeded_at = _next_try = 0.0
+    exceeded = is_counted = _is_interrupted = False
+    exceeded_at = _next_try = _spent = 0.0
+    _looking: threading.Lock | None = None
+    """Held by the watchdog while it has taken the clock; made for those that are late."""
 
-    def __init__(self, mount: Mount, environ: WSGIEnvironment, limit: float) -> None:
-        self._mount, self._environ, self.limit = mount, environ, limit
-        # Held while the thread is interrupted, and while the clock is stopped: no interrupt
-        # comes after that, so that none lands in another request.
-        self._lock = threading.Lock()
-        self._spent = 0.0
-        self._since: float | None = None
+    def __init__(
+        self, mount: Mount, environ: WSGIEnvironment, limit: float, watchdog: Watchdog
+    ) -> None:
+        self._mount, self._environ, self.limit, self._watchdog = mount, environ, limit, watchdog
 
     def resume(self) -> None:
         """Go on counting, where there is a limit: the app has the word, in this thread."""
-        if not self.limit:
-            return
-        self.thread = threading.get_ident()
-        self._since = monotonic()
+        if self.limit:
+            self.thread = get_ident()
+            watchdog = self._watchdog
+            watchdog.running[self] = now = monotonic()
+            if now > watchdog.due:
+                watchdog.wake()
 
     def pause(self) -> None:
         """Stop counting; no interrupt comes after this.
@@ -88,27 +95,30 @@ class Clock:
         Raises:
             DeadlineExceeded: an interrupt had come, and only landed here.
         """
-        if self._since is None:
-            return
+        running = self._watchdog.running
         landed = None
         while True:
             try:
-                with self._lock:
-                    if self._since is not None:
-                        self._spent += monotonic() - self._since
-                        self._since = None
-                    if self._interrupted:
-                        interrupt.land()
-                        self._interrupted = False
+                since = running.pop(self, None)
+                if since is None and self._looking is not None:
+                    with self._looking:  # it is put back before
+                        since = running.pop(self, None)
+                if since is not None:
+                    self._spent += monotonic() - since
+                if self._is_interrupted:
+                    interrupt.land()
+                    self._is_interrupted = False
                 break
             except DeadlineExceeded as interrupted:
                 landed = interrupted
+        if self.exceeded:
+            self._watchdog.count(self)
         if landed is not None:
             raise landed
 
     def outside(self, call: Callable[[Any], Any], argument: Any) -> Any:
         """Call something on the client's time, not on the app's."""
-        if self.thread != threading.get_ident():  # an app may do so in a thread of its own
+        if self.thread != get_ident():  # an app may do so in a thread of its own
             return call(argument)
         try:
             self.pause()
@@ -118,42 +128,54 @@ class Clock:
 
     def restart(self, limit: float) -> None:
         """Begin to count anew, up to another limit; only while it stands still."""
-        self._spent, self.limit = 0.0, limit
-        self.exceeded, self._next_try = False, 0.0
+        self.limit = limit
+        self._spent = self._next_try = 0.0
+        self.exceeded = False
 
-    @property
-    def is_stuck(self) -> bool:
-        """Whether its thread has not come back for long after its deadline."""
-        return (
-            self._since is not None
-            and self.exceeded
-            and monotonic() - self.exceeded_at > STUCK_AFTER
-        )
+    def is_late(self, since: float) -> bool:
+        """Say whether it has gone past its limit, and is due to be interrupted.
+
+        Args:
+            since: when it went on, as the watchdog's table has it.
+        """
+        now = monotonic()
+        return 0 < self.limit < self._spent + now - since and now >= self._next_try
 
     def check(self) -> None:
         """Interrupt the thread, where the limit is passed and it is safe where the thread is."""
+        if self._looking is None:
+            self._looking = threading.Lock()  # before it is taken: the request waits for this
         told: tuple[object, bool] | None = None
-        with self._lock:
-            now = monotonic()
-            if self._since is None or not self.limit or now < self._next_try:
-                return
-            if self._spent + now - self._since <= self.limit:
-                return
-            is_first = not self.exceeded
-            stack: object = ""
-            if is_first:
-                with contextlib.suppress(BaseException):  # it looks at loaders of the app's modules
-                    stack = interrupt.Stack(self.thread, inside=WALLS)
-            raised = interrupt.interrupt(self.thread, DeadlineExceeded, inside=WALLS)
-            if raised:
-                self._interrupted = True
-                self._next_try = now + AGAIN
-            if is_first:
-                self.exceeded = self.was_ever_exceeded = True
-                self.exceeded_at = now
-                told = (stack, raised)
+        if not self._looking.acquire(blocking=False):
+            return
+        running, since = self._watchdog.running, None
+        try:
+            since = running.pop(self, None)
+            if since is not None and self.is_late(since):
+                told = self._interrupt()
+        finally:
+            if since is not None:
+                running[self] = since
+            self._looking.release()
         if told is not None:
             self._report(*told)
+
+    def _interrupt(self) -> tuple[object, bool] | None:
+        """Interrupt the thread; return what to report where it is the first time."""
+        is_first = not self.exceeded
+        stack: object = ""
+        if is_first:
+            with contextlib.suppress(BaseException):  # it looks at loaders of the app's modules
+                stack = interrupt.Stack(self.thread, inside=WALLS)
+        now = monotonic()
+        raised = interrupt.interrupt(self.thread, DeadlineExceeded, inside=WALLS)
+        if raised:
+            self._is_interrupted = True
+            self._next_try = now + AGAIN
+        if not is_first:
+            return None
+        self.exceeded, self.exceeded_at = True, now
+        return stack, raised
 
     def _report(self, stack: object, raised: bool) -> None:
         mount, environ = self._mount, self._environ
@@ -174,10 +196,15 @@ class Clock:
 
 
 class Watchdog:
-    """A thread that looks at all clocks of this process while there are any.
+    """A thread that looks at all clocks of this process that go, while there are any.
 
     It begins with the first request, so that nothing runs before a fork. Whatever it makes may set
     off a garbage collection, and so finalizers of apps: one that hangs there is replaced.
+
+    Attributes:
+        running: the clocks that go, and since when (``time.monotonic()``). Threads change it in
+            single steps, without a lock: that of one clock is for those that are late.
+        due: when the next look is overdue, and ``wake`` is to be called; 0 while it sleeps.
     """
 
     def __init__(self) -> None:
@@ -186,12 +213,11 @@ class Watchdog:
 
     def reset(self) -> None:
         """Begin anew: a forked process has none of these threads."""
-        # Weak: a response that nobody closes is forgotten with its clock.
-        self._clocks: set[weakref.ref[Clock]] = set()
+        self.running: dict[Clock, float] = {}
+        self.due = 0.0
         self._busy = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._looked_at = 0.0
         self._counting = threading.Lock()
         self._stuck = 0
 
@@ -202,23 +228,25 @@ class Watchdog:
         """
         self._on_stuck = report
 
-    def watch(self, clock: Clock) -> None:
-        """Begin to look at a clock."""
-        self._clocks.add(weakref.ref(clock))
+    def wake(self) -> None:
+        """Have the clocks looked at: by another thread, where the one for it is lost."""
+        now = monotonic()
         if not self._busy.is_set():
-            self._looked_at = monotonic()
+            self.due = now + LOST_AFTER
             self._busy.set()
             if self._thread is None:
                 self._start(None)
-        elif monotonic() - self._looked_at > LOST_AFTER:
+        elif now > self.due:
             self._start(self._thread)
 
-    def forget(self, clock: Clock) -> None:
-        """Look no longer at a clock, which stands still; a look that has begun finds no limit."""
-        clock.limit = 0
-        self._clocks.discard(weakref.ref(clock))
-        if clock.was_ever_exceeded:
-            self._count(clock)
+    def count(self, clock: Clock) -> None:
+        """Report where a thread hangs, or is back: that before its request is given back."""
+        with self._counting:
+            is_stuck = clock in self.running and monotonic() - clock.exceeded_at > STUCK_AFTER
+            if is_stuck != clock.is_counted:
+                clock.is_counted = is_stuck
+                self._stuck += 1 if is_stuck else -1
+                self._on_stuck(self._stuck)
 
     def _start(self, lost: threading.Thread | None) -> None:
         """Start the thread in place of one that is lost; None where there is none."""
@@ -226,42 +254,33 @@ class Watchdog:
             if self._thread is not lost:
                 return
             thread = threading.Thread(target=self._run, name="rowhouse-watchdog", daemon=True)
-            self._thread, self._looked_at = thread, monotonic()
+            self._thread, self.due = thread, monotonic() + LOST_AFTER
             try:
                 thread.start()
             except (RuntimeError, MemoryError):  # the next request tries again
                 self._thread = None
                 self._busy.clear()
+                self.due = 0.0
 
     def _run(self) -> None:
         while self._thread is threading.current_thread():
             self._busy.wait()
-            self._looked_at = monotonic()
+            self.due = monotonic() + LOST_AFTER
             _outlived(self._look)
-            if not self._clocks:
+            if not self.running:
                 self._busy.clear()
-                if self._clocks:  # one began in between
+                self.due = 0.0
+                if self.running:  # one began in between
+                    self.due = monotonic() + LOST_AFTER
                     self._busy.set()
             sleep(TICK)
 
     def _look(self) -> None:
-        for known in list(self._clocks):
-            clock = known()
-            if clock is None:
-                self._clocks.discard(known)
-                continue
-            _outlived(clock.check)
+        for clock, since in list(self.running.items()):
+            if clock.is_late(since):
+                _outlived(clock.check)
             if clock.exceeded:
-                _outlived(partial(self._count, clock))
-
-    def _count(self, clock: Clock) -> None:
-        """Report where a thread hangs, or is back: that before its request is given back."""
-        with self._counting:
-            is_stuck = clock.is_stuck and weakref.ref(clock) in self._clocks
-            if is_stuck != clock.is_counted:
-                clock.is_counted = is_stuck
-                self._stuck += 1 if is_stuck else -1
-                self._on_stuck(self._stuck)
+                _outlived(partial(self.count, clock))
 
 
 def _outlived(step: Callable[[], None]) -> None:

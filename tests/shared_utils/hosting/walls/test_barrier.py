@@ -109,7 +109,7 @@ def test_what_an_app_raises_when_it_is_called_is_a_500(
     server = wall().serve(app)
     assert is_replaced(server)
     assert [load.running for load in server.loads] == [0]
-    assert server.walls.watchdog._clocks == set()
+    assert server.walls.watchdog.running == {}
     assert "X-Secret" not in server.starts[0][1]
     [record] = caplog.records
     assert record.levelno == logging.ERROR

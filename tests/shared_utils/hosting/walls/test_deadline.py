@@ -124,7 +124,7 @@ def test_time_in_which_the_server_writes_does_not_count(wall: Callable[..., Wall
 
 
 def test_the_rest_of_a_response_has_time_of_its_own(wall: Callable[..., Wall]) -> None:
-    clock = Clock(wall().mount, {}, 1e-9)
+    clock = Clock(wall().mount, {}, 1e-9, Watchdog())
     clock.resume()
     clock.pause()
     clock.restart(60)
@@ -185,8 +185,7 @@ def test_no_interrupt_comes_after_the_clock_stands_still(
     checker.start()
     try:
         for number in range(200):
-            clock = Clock(mount, environ, 0.001)
-            watchdog._clocks.add(weakref.ref(clock))
+            clock = Clock(mount, environ, 0.001, watchdog)
             try:
                 clock.resume()
                 work(number % 40 * 20_000)
@@ -198,7 +197,6 @@ def test_no_interrupt_comes_after_the_clock_stands_still(
                 except DeadlineExceeded:
                     pytest.fail("it came twice")
                 outcomes["interrupted"] += 1
-            watchdog.forget(clock)
             for _ in range(50):
                 pass  # outside of any request: here none may come
     finally:
@@ -288,12 +286,12 @@ def test_what_an_app_makes_of_the_interrupt_is_a_504_all_the_same(
     assert wall(deadline=SHORT).serve(wraps).status == 504
 
 
-def test_a_response_that_nobody_closes_is_forgotten(wall: Callable[..., Wall]) -> None:
+def test_a_response_that_nobody_closes_is_not_kept(wall: Callable[..., Wall]) -> None:
     server = wall()
-    server.begin(lambda environ, start_response: [b"x"])
+    response = weakref.ref(server.begin(lambda environ, start_response: [b"x"]))
     gc.collect()
-    server.walls.watchdog._look()
-    assert server.walls.watchdog._clocks == set()
+    assert response() is None
+    assert server.walls.watchdog.running == {}
 
 
 def test_a_watchdog_that_hangs_is_replaced(
@@ -301,7 +299,7 @@ def test_a_watchdog_that_hangs_is_replaced(
 ) -> None:
     monkeypatch.setattr(deadline, "LOST_AFTER", 0.05)
     server, forever = wall(deadline=SHORT), threading.Event()
-    hangs: Any = Clock(server.mount, {}, 1)
+    hangs: Any = Clock(server.mount, {}, 1e-9, server.walls.watchdog)
     hung: list[int] = []
 
     def hang() -> None:
@@ -310,24 +308,12 @@ def test_a_watchdog_that_hangs_is_replaced(
             forever.wait()
 
     hangs.check = hang
-    server.walls.watchdog.watch(hangs)
+    hangs.resume()
     eventually(lambda: bool(hung))
     threading.Event().wait(0.1)
     assert server.serve(spinning).status == 504
-    server.walls.watchdog.forget(hangs)
+    hangs.pause()
     forever.set()
-
-
-def test_a_clock_that_is_forgotten_has_no_limit(wall: Callable[..., Wall]) -> None:
-    """The watchdog may have it on its list still."""
-    server, watchdog = wall(), Watchdog()
-    clock = Clock(server.mount, {}, 1e-9)
-    watchdog.watch(clock)
-    watchdog.forget(clock)
-    clock.resume()
-    clock.check()
-    clock.pause()
-    assert not clock.exceeded
 
 
 def test_a_thread_that_is_blocked_in_c_is_reported_and_taken_back(
@@ -358,9 +344,9 @@ def test_the_watchdog_outlives_what_it_meets(
     wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture, eventually: Eventually
 ) -> None:
     server = wall(deadline=SHORT)
-    failing: Any = Clock(server.mount, {}, 1)
+    failing: Any = Clock(server.mount, {}, 1e-9, server.walls.watchdog)
     failing.check = lambda: int("x")
-    server.walls.watchdog.watch(failing)
+    failing.resume()
     assert server.serve(spinning).status == 504
     eventually(lambda: "the watchdog stumbled" in caplog.text)
-    server.walls.watchdog.forget(failing)
+    failing.pause()

@@ -1,0 +1,99 @@
+"""What the barrier wants of an app's status, headers and body: soundness, as WSGI has it.
+
+Cheap where all is well, which is always; what exactly is wrong is found out afterwards.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from shared_utils.hosting.cookies import Headers
+
+_STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
+_HEADERS = re.compile(r"(?:\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*)*")
+"""Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
+
+
+class Misuse(Exception):
+    """An app breaks WSGI; says what it did, and what to do instead."""
+
+
+class Sound(NamedTuple):
+    """What the wall has to know of headers that a response can have.
+
+    Attributes:
+        length: the ``Content-Length``; None where there is none.
+        has_cookies: there is a ``Set-Cookie``.
+    """
+
+    length: int | None
+    has_cookies: bool
+
+
+def checked(status: str, headers: Headers) -> Sound:
+    """Check what an app gave to ``start_response``.
+
+    Raises:
+        Misuse: status or headers are none that a response can have.
+    """
+    pairs = tuple(headers)
+    try:
+        return _known(status, pairs)
+    except TypeError:  # pairs that are lists cannot be looked up
+        return _checked(status, pairs)
+
+
+def _checked(status: str, headers: tuple[tuple[str, str], ...]) -> Sound:
+    try:
+        lines = "\n".join(["", *map(":".join, headers)])
+        is_sound = (
+            sum(map(len, headers)) == 2 * len(headers) == 2 * lines.count("\n")
+            and _STATUS.fullmatch(status)
+            and _HEADERS.fullmatch(lines)
+        )
+    except (TypeError, ValueError):
+        is_sound = False
+    if not is_sound:
+        raise Misuse(_fault_in(status, headers))
+    lines = lines.lower()
+    return Sound(_length_in(lines), "\nset-cookie:" in lines)
+
+
+_known = functools.lru_cache(256)(_checked)
+"""Most responses of an app have the same few headers."""
+
+
+def _length_in(lines: str) -> int | None:
+    at = lines.rfind("\ncontent-length:")
+    if at < 0:
+        return None
+    value = lines[at + 16 :].partition("\n")[0].strip(" \t")
+    if not value.isdecimal():
+        raise Misuse(f"its Content-Length is {value!r}; write a number of bytes")
+    other = _length_in(lines[:at])
+    if other is not None and other != int(value):
+        raise Misuse(f"its Content-Length is both {other} and {int(value)}")
+    return int(value)
+
+
+def shown(value: object) -> str:
+    """Name the type of something that an app gave, as a message has it."""
+    name = type.__getattribute__(type(value), "__name__")
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _fault_in(status: object, headers: Sequence[Any]) -> str:
+    if not isinstance(status, str) or not _STATUS.fullmatch(status):
+        return f'its status is {status!r}; write text such as "200 OK"'
+    for header in headers:
+        match header:
+            case (str(name), str(value)):
+                if "\n" in name + value or not _HEADERS.fullmatch(f"\n{name}:{value}"):
+                    # Not its value, which may be a secret.
+                    return f"its header {name!r} has characters that no header may have"
+            case _:
+                return f"it has {shown(header)} for a header; write tuples of two texts"
+    return "its headers cannot be read; write a list of tuples of two texts"
