@@ -63,6 +63,8 @@ class Mounted:
         self.mount = mount
         self.walls.bulkhead.place(mount.name, mount.limits)
         self._script_name = prefixes.script_name(mount.prefix or "/")
+        scoped = self._scoped if mount.cookies == "scoped" else None
+        self._terms = self.walls.terms(mount, scoped)
 
     # What the builder says of it.
 
@@ -134,7 +136,7 @@ class Mounted:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        mount, walls = self.mount, self.walls
+        mount = self.mount
         app_name.set(mount.name)
         message = self._message_for(mount.name)
         if message is not None:
@@ -142,30 +144,21 @@ class Mounted:
         if "CONTENT_LENGTH" in environ and announced(environ) > mount.limits.max_body:
             return refusals.too_large(mount, environ)(environ, start_response)
         app, left = self._app, mount.limits.queue_timeout
-        permit = walls.bulkhead.hold(mount.name, at_once=app is not None)
+        permit = self.walls.bulkhead.hold(mount.name, at_once=app is not None)
         if permit is None:
             return refusals.busy(mount, environ)(environ, start_response)
         if app is None:
             began = time.monotonic()
             app = self._built_by_now()
             left = max(0.0, left - (time.monotonic() - began))
-        if app is None or not permit.run(left):
+        if app is None or not (permit.runs or permit.run(left)):
             permit.let_go()
             refused = refusals.busy(mount, environ) if app else self._unavailable(environ)
             return refused(environ, start_response)
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._sessions:
             self._strip(environ, cookie)
-        exchange = Exchange(
-            mount,
-            environ,
-            start_response,
-            permit=permit,
-            watchdog=walls.watchdog,
-            scoped=self._scoped if mount.cookies == "scoped" else None,
-            debug=walls.debug,
-        )
-        return exchange.begin(app)
+        return Exchange(self._terms, environ, start_response, permit).begin(app)
 
     def _scoped(self, headers: cookies.Headers, script_name: str) -> cookies.Headers:
         return cookies.scoped(headers, script_name, self._script_name)

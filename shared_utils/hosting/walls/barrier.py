@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared_utils.hosting.cookies import Headers
-from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.telling import told
 from shared_utils.hosting.walls import refusals
 from shared_utils.hosting.walls.body import Body, has_body
@@ -27,11 +26,11 @@ from shared_utils.hosting.walls.deadline import (
     WALLS,
     Clock,
     DeadlineExceeded,
-    Watchdog,
     shown_path,
 )
 from shared_utils.hosting.walls.files import is_plain_file
 from shared_utils.hosting.walls.soundness import Misuse, checked, shown
+from shared_utils.hosting.walls.terms import Terms
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -47,15 +46,11 @@ class Exchange(Clock):
     It is the clock of its request as well.
 
     Args:
-        mount: whose app it is.
+        terms: those of the app.
         environ: the request. The app gets a copy: nothing that it writes there reaches the server.
         start_response: the server's.
         permit: what the request holds. The slot is given back with the last byte of a known
             ``Content-Length``, all of it when the response is closed.
-        watchdog: looks at the app's time.
-        scoped: given headers with cookies and the script name, returns them with the cookies'
-            paths inside the mount; None: they stay as they are.
-        debug: no deadlines, and errors are passed on for a debugger to show.
     """
 
     # Of the class, because making an exchange is a good part of what a wall costs.
@@ -74,19 +69,10 @@ class Exchange(Clock):
     """The first chunk, which the server has not asked for yet."""
 
     def __init__(
-        self,
-        mount: Mount,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-        *,
-        permit: Permit,
-        watchdog: Watchdog,
-        scoped: Callable[[Headers, str], Headers] | None = None,
-        debug: bool = False,
+        self, terms: Terms, environ: WSGIEnvironment, start_response: StartResponse, permit: Permit
     ) -> None:
-        super().__init__(mount, environ, 0 if debug else mount.limits.deadline, watchdog)
+        super().__init__(terms, environ)
         self._start_response, self._permit = start_response, permit
-        self._scoped, self._debug = scoped, debug
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = contextvars.copy_context()
 
@@ -94,7 +80,7 @@ class Exchange(Clock):
         """Call the app and return the response, which is this exchange or a file to send."""
         environ = dict(self._environ)
         if has_body(environ):
-            limit = self._mount.limits.max_body
+            limit = self._terms.mount.limits.max_body
             self._body = Body(environ["wsgi.input"], limit, self)
             environ["wsgi.input"] = self._body.reader()
         try:
@@ -122,7 +108,10 @@ class Exchange(Clock):
                 is_servers = False
                 if self._chunks is None:
                     return
-                chunk = self._in_app(next, self._chunks, _END)
+                if self.limit:
+                    chunk = self._in_app(next, self._chunks, _END)
+                else:
+                    chunk = self._context.run(next, self._chunks, _END)
             self._has_ended = True
             if not self._is_begun or (self._left is not None and self._left > 0):
                 self._end()
@@ -140,7 +129,7 @@ class Exchange(Clock):
             self._in_app(self._close_response)
         except BaseException as error:
             self._stop_clock()
-            if self._debug:
+            if self._terms.debug:
                 raise
             self._log("failed in close(); its response stands", error)
         finally:
@@ -204,8 +193,8 @@ class Exchange(Clock):
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
         headers = list(headers)
         self._left, has_cookies = checked(status, headers)
-        if has_cookies and self._scoped is not None:
-            headers = self._scoped(headers, self._environ["SCRIPT_NAME"])
+        if has_cookies and (scoped := self._terms.scoped) is not None:
+            headers = scoped(headers, self._environ["SCRIPT_NAME"])
         self._status, self._headers = status, headers
         return self._write
 
@@ -251,7 +240,7 @@ class Exchange(Clock):
         self._is_offered = True
         self._write_to_server = self._start_response(self._status, self._headers)
         self._is_begun = True
-        self.restart(0 if self._debug else self._mount.limits.stream_deadline)
+        self.restart(self._terms.stream_deadline)
 
     def _sent_by_server(self, file: Any) -> Iterable[bytes]:
         """Return the server's own wrapper, so that it sends the file as it likes to."""
@@ -282,7 +271,7 @@ class Exchange(Clock):
         self._has_ended = True
         is_too_slow = self.exceeded  # whatever the app has made of the interrupt
         self.restart(self.limit if is_too_slow else 0)  # for what is still to be closed
-        mount, environ, body = self._mount, self._environ, self._body
+        mount, environ, body = self._terms.mount, self._environ, self._body
         if self._permit.is_of_parent:  # a child that the app has forked: it has nobody to answer
             os._exit(error.code if isinstance(error, SystemExit) and type(error.code) is int else 1)
         if error is self._server_failure or (body is not None and error is body.failure):
@@ -294,7 +283,7 @@ class Exchange(Clock):
         elif body is not None and body.is_too_large and not self._is_begun:
             replacement = refusals.too_large(mount, environ)
         else:
-            if self._debug:
+            if self._terms.debug:
                 raise error
             self._log("breaks WSGI" if isinstance(error, Misuse) else "failed", error)
             replacement = refusals.failed(mount, environ)
@@ -323,7 +312,7 @@ class Exchange(Clock):
                 "%s %s: %s %s: %s%s",
                 environ["REQUEST_METHOD"],
                 shown_path(environ),
-                self._mount.name,
+                self._terms.mount.name,
                 what,
                 said,
                 f"\n{trace}" if trace else "",

@@ -18,7 +18,11 @@ from shared_utils.hosting.walls.shares import Parked, Share, Shares
 
 
 class Permit(Parked):
-    """What one request holds: a thread, and a slot while it runs. Made by ``Bulkhead.hold``."""
+    """What one request holds: a thread, and a slot while it runs. Made by ``Bulkhead.hold``.
+
+    Attributes:
+        runs: it has a slot.
+    """
 
     _slot_is_there: threading.Lock
 
@@ -26,38 +30,38 @@ class Permit(Parked):
 
     def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share, *, runs: bool) -> None:
         self._bulkhead, self._shares, self._share = bulkhead, shares, share
-        self._runs = runs
+        self.runs = runs
 
     def run(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds for a slot, unless it has one; say whether it has come."""
-        if self._runs:
+        if self.runs:
             return True
         lock, shares, share = self._bulkhead.lock, self._shares, self._share
         with lock:
-            self._runs = shares.take(share)
-        if self._runs:
+            self.runs = shares.take(share)
+        if self.runs:
             return True
         self._slot_is_there = threading.Lock()  # not under the lock: see shares.py
         self._slot_is_there.acquire()
         with lock:
-            self._runs = shares.take(share)
-            if not self._runs:
+            self.runs = shares.take(share)
+            if not self.runs:
                 shares.park(share, self)
-        if self._runs:
+        if self.runs:
             return True
         if not self._slot_is_there.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
             with lock:
                 has_given_up = shares.withdraw(share, self)
             if has_given_up:
                 return False
-        self._runs = True
+        self.runs = True
         return True
 
     def stop(self) -> None:
         """Give the slot back, where it has one."""
-        if not self._runs:
+        if not self.runs:
             return
-        self._runs = False
+        self.runs = False
         shares = self._shares
         if shares is not self._bulkhead.shares:
             return
@@ -71,7 +75,7 @@ class Permit(Parked):
 
     def let_go(self) -> None:
         """Give back all that it holds."""
-        if self._runs:
+        if self.runs:
             self.stop()
         if not self._holds:
             return

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared_utils.hosting import interrupt
-from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.telling import say_aside
+from shared_utils.hosting.walls.terms import Terms
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -56,12 +56,11 @@ class Clock:
     go on: a request that did is not interrupted any more, so that none lands in another request.
 
     Args:
-        mount: whose app it is.
+        terms: those of the app, with its deadline and the watchdog that looks at it.
         environ: the request, for the log.
-        limit: seconds; 0 for no end.
-        watchdog: looks at it while it goes.
 
     Attributes:
+        limit: seconds; 0 for no end.
         thread: the one that the app runs in.
         exceeded: the limit has been passed, since the last restart.
         exceeded_at: ``time.monotonic()`` of that.
@@ -75,16 +74,14 @@ class Clock:
     _looking: threading.Lock | None = None
     """Held by the watchdog while it has taken the clock; made for those that are late."""
 
-    def __init__(
-        self, mount: Mount, environ: WSGIEnvironment, limit: float, watchdog: Watchdog
-    ) -> None:
-        self._mount, self._environ, self.limit, self._watchdog = mount, environ, limit, watchdog
+    def __init__(self, terms: Terms, environ: WSGIEnvironment) -> None:
+        self._terms, self._environ, self.limit = terms, environ, terms.deadline
 
     def resume(self) -> None:
         """Go on counting, where there is a limit: the app has the word, in this thread."""
         if self.limit:
             self.thread = get_ident()
-            watchdog = self._watchdog
+            watchdog = self._terms.watchdog
             watchdog.running[self] = now = monotonic()
             if now > watchdog.due:
                 watchdog.wake()
@@ -95,7 +92,7 @@ class Clock:
         Raises:
             DeadlineExceeded: an interrupt had come, and only landed here.
         """
-        running = self._watchdog.running
+        running = self._terms.watchdog.running
         landed = None
         while True:
             try:
@@ -112,7 +109,7 @@ class Clock:
             except DeadlineExceeded as interrupted:
                 landed = interrupted
         if self.exceeded:
-            self._watchdog.count(self)
+            self._terms.watchdog.count(self)
         if landed is not None:
             raise landed
 
@@ -148,7 +145,7 @@ class Clock:
         told: tuple[object, bool] | None = None
         if not self._looking.acquire(blocking=False):
             return
-        running, since = self._watchdog.running, None
+        running, since = self._terms.watchdog.running, None
         try:
             since = running.pop(self, None)
             if since is not None and self.is_late(since):
@@ -178,7 +175,7 @@ class Clock:
         return stack, raised
 
     def _report(self, stack: object, raised: bool) -> None:
-        mount, environ = self._mount, self._environ
+        mount, environ = self._terms.mount, self._environ
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         say_aside(
             logger,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host
 from shared_utils.hosting.walls.bulkhead import Bulkhead
 from shared_utils.hosting.walls.deadline import Watchdog
+from shared_utils.hosting.walls.terms import Terms
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,13 @@ class Walls:
         return cls(
             bulkhead=Bulkhead(host.slots, host.threads, limits), watchdog=Watchdog(), debug=debug
         )
+
+    def terms(self, mount: Mount, scoped: Callable[[Headers, str], Headers] | None = None) -> Terms:
+        """Return the terms of this mount; ``scoped`` is as they have it."""
+        limits = mount.limits
+        if self.debug:
+            return Terms(mount, self.watchdog, scoped=scoped, debug=True)
+        return Terms(mount, self.watchdog, limits.deadline, limits.stream_deadline, scoped)
 
     def reset_after_fork(self) -> None:
         """Begin anew in a forked process, where nothing runs."""

@@ -55,12 +55,7 @@ class Wall:
         assert permit
         assert permit.run(0)
         exchange = Exchange(
-            self.mount,
-            {**built, **overrides},
-            start_response,
-            permit=permit,
-            watchdog=self.walls.watchdog,
-            debug=self.walls.debug,
+            self.walls.terms(self.mount), {**built, **overrides}, start_response, permit
         )
         return exchange.begin(app)
 

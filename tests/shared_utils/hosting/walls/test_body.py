@@ -13,6 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.walls.body import Body, announced, has_body
 from shared_utils.hosting.walls.deadline import Clock, Watchdog
+from shared_utils.hosting.walls.terms import Terms
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -24,7 +25,7 @@ MOUNT = Mount(name="trades", prefix="/trades", target="x:y", title="Trades")
 
 
 def body(content: bytes, limit: int = 1000) -> Body:
-    return Body(io.BytesIO(content), limit, Clock(MOUNT, {}, 0, Watchdog()))
+    return Body(io.BytesIO(content), limit, Clock(Terms(MOUNT, Watchdog()), {}))
 
 
 class OnlySizedReads:
@@ -63,7 +64,7 @@ reads = st.lists(
 def test_it_reads_as_the_servers_own_does(
     content: bytes, calls: list[tuple[str, int | None]]
 ) -> None:
-    limited = Body(OnlySizedReads(content), 1000, Clock(MOUNT, {}, 0, Watchdog())).reader()
+    limited = Body(OnlySizedReads(content), 1000, Clock(Terms(MOUNT, Watchdog()), {})).reader()
     plain = io.BytesIO(content)
     for method, size in calls:
         assert getattr(limited, method)(size) == getattr(plain, method)(size)

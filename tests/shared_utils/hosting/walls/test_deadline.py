@@ -20,6 +20,7 @@ from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.walls import deadline
 from shared_utils.hosting.walls.bulkhead import Load
 from shared_utils.hosting.walls.deadline import Clock, DeadlineExceeded, Watchdog
+from shared_utils.hosting.walls.terms import Terms
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -124,7 +125,7 @@ def test_time_in_which_the_server_writes_does_not_count(wall: Callable[..., Wall
 
 
 def test_the_rest_of_a_response_has_time_of_its_own(wall: Callable[..., Wall]) -> None:
-    clock = Clock(wall().mount, {}, 1e-9, Watchdog())
+    clock = Clock(Terms(wall().mount, Watchdog(), 1e-9), {})
     clock.resume()
     clock.pause()
     clock.restart(60)
@@ -185,7 +186,7 @@ def test_no_interrupt_comes_after_the_clock_stands_still(
     checker.start()
     try:
         for number in range(200):
-            clock = Clock(mount, environ, 0.001, watchdog)
+            clock = Clock(Terms(mount, watchdog, 0.001), environ)
             try:
                 clock.resume()
                 work(number % 40 * 20_000)
@@ -299,7 +300,7 @@ def test_a_watchdog_that_hangs_is_replaced(
 ) -> None:
     monkeypatch.setattr(deadline, "LOST_AFTER", 0.05)
     server, forever = wall(deadline=SHORT), threading.Event()
-    hangs: Any = Clock(server.mount, {}, 1e-9, server.walls.watchdog)
+    hangs: Any = Clock(Terms(server.mount, server.walls.watchdog, 1e-9), {})
     hung: list[int] = []
 
     def hang() -> None:
@@ -344,7 +345,7 @@ def test_the_watchdog_outlives_what_it_meets(
     wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture, eventually: Eventually
 ) -> None:
     server = wall(deadline=SHORT)
-    failing: Any = Clock(server.mount, {}, 1e-9, server.walls.watchdog)
+    failing: Any = Clock(Terms(server.mount, server.walls.watchdog, 1e-9), {})
     failing.check = lambda: int("x")
     failing.resume()
     assert server.serve(spinning).status == 504
