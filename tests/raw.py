@@ -29,7 +29,9 @@ def request(
 
 
 def chunked(*chunks: bytes) -> bytes:
-    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
+    """Return a body in chunks; an empty one would end it."""
+    some = [*filter(None, chunks), b""]
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in some)
 
 
 class _Reader(io.BufferedReader):

@@ -127,7 +127,7 @@ class Pool(Generic[Job]):
         if self._started >= self._size:
             return
         try:
-            threading.Thread(target=self._run, name=f"rowhouse-{self._started}").start()
+            threading.Thread(target=self._run, name=f"rowhouse-pool-{self._started}").start()
         except RuntimeError:  # a limit of processes, or of memory
             if not self._started:
                 raise

@@ -550,7 +550,7 @@ def every_thread_still_serves(server: Server, gate: Gate) -> None:
         assert {client.answer().status for client in clients} == {200}
     until(lambda: is_at_rest(server), "all is given back")
     names = server.get("/well/threads").json
-    pool = [name for name in names if name.startswith("ThreadPoolExecutor")]
+    pool = [name for name in names if name.startswith("rowhouse-pool")]
     assert len(pool) <= THREADS
     assert {name for name in names if name not in pool} <= {
         *("MainThread", "rowhouse-watchdog", "rowhouse-builder", "rowhouse-log")
