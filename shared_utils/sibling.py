@@ -72,12 +72,14 @@ class Sibling:
         prefix: where it is mounted, decoded; "/" when it is served alone.
         row: every mount of the host by name; empty when it is served alone.
         origins: the layer that each config key came from.
+        title: its mount's name for people.
     """
 
     name: str
     prefix: str
     row: Mapping[str, Neighbour]
     origins: Mapping[str, str]
+    title: str = ""
 
 
 def sibling_of(app: Flask) -> Sibling:
