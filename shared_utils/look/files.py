@@ -40,7 +40,8 @@ class Files:
     @classmethod
     def read(cls) -> Files:
         """Read them from the package."""
-        content = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir())}
+        paths = sorted(path for path in FOLDER.iterdir() if path.is_file())
+        content = {path.name: path.read_bytes() for path in paths}
         digest = hashlib.sha256()
         for name, data in content.items():
             digest.update(f"{name}\0{len(data)}\0".encode() + data)
