@@ -42,9 +42,16 @@ class Host(Flask):
         """Begin no build in this process, which will be forked."""
         pages.row_of(self).builder.pause()
 
-    def serve_with(self, threads: int) -> None:
-        """Share out as many threads as the server has, whatever the settings say."""
-        pages.row_of(self).walls.bulkhead.scale(threads)
+    def serve_with(self, threads: int, before_waiting: Callable[[], None]) -> None:
+        """Share out as many threads as the server has, whatever the settings say.
+
+        Args:
+            threads: how many it has.
+            before_waiting: what a thread calls that is about to wait for a slot.
+        """
+        bulkhead = pages.row_of(self).walls.bulkhead
+        bulkhead.scale(threads)
+        bulkhead.before_waiting = before_waiting
 
     def watch_for_stuck_threads(self, report: Callable[[int], None]) -> None:
         """Have ``report`` called with the number of threads that hang, as it changes."""

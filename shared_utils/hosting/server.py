@@ -86,7 +86,7 @@ def set_up_master(arbiter: Any) -> None:
 def booted(worker: Any) -> None:
     """Set up a worker that has its application."""
     if serve_with := getattr(worker.wsgi, "serve_with", None):
-        serve_with(worker.cfg.threads)
+        serve_with(worker.cfg.threads, getattr(worker, "give_way", lambda: None))
     if _settings:
         worker.client_timeout = _settings.host.client_timeout
     # With preload_app the host was made in the master, where it does not build.
