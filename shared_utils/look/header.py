@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from flask import current_app, request
 
@@ -11,6 +11,9 @@ from shared_utils.look.files import url
 from shared_utils.sibling import sibling_of
 
 __all__ = ["account", "all_apps", "front", "sign_in", "sign_out", "title", "url"]
+
+_QUERY = "/?:@!$&'()*+,;=%"
+"""What a query may hold as it is (RFC 3986, section 3.4)."""
 
 
 def title() -> str:
@@ -39,10 +42,12 @@ def sign_in() -> str | None:
     accounts = account()
     if accounts is None:
         return None
-    # Only what was read can be asked for again.
-    path = request.root_path + request.full_path.removesuffix("?")
-    back = f"?{urlencode({'next': path}, safe='/')}" if request.method in ("GET", "HEAD") else ""
-    return f"{accounts}sign-in{back}"
+    if request.method not in ("GET", "HEAD"):
+        return f"{accounts}sign-in"  # what a form has sent is not asked for again by a link
+    path = quote(request.root_path + request.path)
+    if query := request.query_string:
+        path += f"?{quote(query, safe=_QUERY)}"
+    return f"{accounts}sign-in?next={quote(path)}"
 
 
 def sign_out() -> str | None:
