@@ -106,6 +106,7 @@ def revision_command(name: str | None, message: str, empty: bool, as_json: bool)
 
 def _migrations() -> ModuleType:
     """Import what apps without a database do not need to have installed."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # we say ourselves what was done
     try:
         from shared_utils.database import migrations
     except ModuleNotFoundError as error:
@@ -121,7 +122,6 @@ def _for_each(name: str | None, as_json: bool, work: Work) -> None:
 
     ``work`` returns what there is to tell: ``told`` for people, ``failure`` where it found one.
     """
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # we say ourselves what was done
     entries = []
     for mounted in _mounts(name):
         entry = _done(mounted, work, asked_for=name is not None)

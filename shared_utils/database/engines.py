@@ -49,13 +49,9 @@ class LazyEngine:
         with self._lock:
             if self._engine is None:
                 self._engine = self._make()
+                # With the app, and at the end of the process.
+                weakref.finalize(self, self._engine.dispose)
             return self._engine
-
-    def close(self) -> None:
-        """Close the connections that nobody uses; the engine makes new ones."""
-        with self._lock:
-            if self._engine is not None:
-                self._engine.dispose()
 
     def _reset_in_child(self) -> None:
         self._lock = threading.Lock()
@@ -91,6 +87,7 @@ def make_migration_engine(address: Address) -> Engine:
         address.url,
         poolclass=NullPool,
         connect_args=_connect_args(address, MIGRATION_TIMEOUT),
+        hide_parameters=True,
         execution_options={_WRITES: True},
     )
     if address.is_sqlite:
