@@ -100,6 +100,7 @@ def apply(app: Flask, config: Layered, site: Site) -> None:
         row=site.row,
         origins=config.origins,
         title=site.mount.title,
+        issuer=site.settings.host.identity_issuer,
     )
 
 
