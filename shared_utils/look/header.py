@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from flask import current_app, request
+from flask import current_app
 
 from shared_utils.links import mount_url
 from shared_utils.look.files import url
 from shared_utils.sibling import sibling_of
 
 __all__ = ["account", "all_apps", "front", "sign_in", "sign_out", "title", "url"]
-
-_QUERY = "/?:@!$&'()*+,;=%"
-"""What a query may hold as it is (RFC 3986, section 3.4)."""
 
 
 def title() -> str:
@@ -33,24 +28,19 @@ def all_apps() -> str | None:
 
 
 def account() -> str | None:
-    """Return the URL of the page about whoever is signed in; None without the app ``accounts``."""
-    return mount_url("accounts")
+    """Return the URL of the page about whoever is signed in; None where the row has no issuer."""
+    return mount_url(sibling_of(current_app).issuer)
 
 
 def sign_in() -> str | None:
-    """Return the URL to sign in at, and to come back from to this page."""
-    accounts = account()
-    if accounts is None:
-        return None
-    if request.method not in ("GET", "HEAD"):
-        return f"{accounts}sign-in"  # what a form has sent is not asked for again by a link
-    path = quote(request.root_path + request.path)
-    if query := request.query_string:
-        path += f"?{quote(query, safe=_QUERY)}"
-    return f"{accounts}sign-in?next={quote(path)}"
+    """Return the URL to sign in at, and to come back from to this page; None as for the others."""
+    # Only here: an app without identity does not need what that needs from the index.
+    from shared_utils.identity.returning import here, sign_in_url
+
+    return sign_in_url(here())
 
 
 def sign_out() -> str | None:
-    """Return the URL of the page to sign out at; None without the app ``accounts``."""
-    accounts = account()
-    return accounts and f"{accounts}sign-out"
+    """Return the URL of the page to sign out on; None where the row has no issuer."""
+    issuer = account()
+    return issuer and f"{issuer}sign-out"

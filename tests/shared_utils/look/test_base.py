@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 from flask import Flask, abort, flash, render_template_string
 
 from shared_utils import errors
+from shared_utils.sibling import EXTENSION
 from tests.shared_utils.look.conftest import Rendered
 
 PLAIN = '{% extends "look/base.html" %}{% block main %}<h1>Hello</h1>{% endblock %}'
@@ -74,7 +76,7 @@ def test_nobody_is_signed_in(render: Rendered, mount: Mount) -> None:
     mount("accounts")
     page = render(PLAIN, at="/a b?q=1&r=2", script_name="/trades", current_identity=None)
 
-    assert 'href="/accounts/sign-in?next=/trades/a%2520b%3Fq%3D1%26r%3D2"' in page
+    assert 'href="/accounts/sign-in?next=%2Ftrades%2Fa%2520b%3Fq%3D1%26r%3D2"' in page
     assert "Sign out" not in page
 
 
@@ -83,6 +85,15 @@ def test_a_page_that_a_form_was_sent_to_is_not_come_back_to(render: Rendered, mo
     page = render(PLAIN, method="POST", script_name="/trades", current_identity=None)
 
     assert 'href="/accounts/sign-in"' in page
+
+
+def test_another_issuer_is_where_to_sign_in(app: Flask, render: Rendered, mount: Mount) -> None:
+    mount("accounts", "people")
+    place = app.extensions[EXTENSION]
+    app.extensions[EXTENSION] = dataclasses.replace(place, issuer="people")
+
+    assert 'href="/people/sign-in' in render(PLAIN, script_name="/trades", current_identity=None)
+    assert 'href="/people/"' in render(PLAIN, script_name="/trades", current_identity=ANN)
 
 
 def test_somebody_is_signed_in(render: Rendered, mount: Mount) -> None:
