@@ -82,8 +82,9 @@ class Pool(Generic[Job]):
             self._weigh(now)
         if not self._jobs:
             return
-        for thread, began in list(self._turns.items()):
-            if now - began >= TURN:
+        # No list of pairs: those may set off a garbage collection, in which turns begin and end.
+        for thread in list(self._turns):
+            if now - self._turns.get(thread, now) >= TURN:
                 # It may have begun with its next job since: then there is a turn more for once.
                 self._turns.pop(thread, None)
         with self._lock:
