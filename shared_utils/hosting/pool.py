@@ -52,7 +52,8 @@ class Pool(Generic[Job]):
         """Threads, by the lock that each rests on; the last one's caches are warm."""
         self._turns: dict[threading.Lock, float] = {}
         """When each of the threads that have a turn began with its job."""
-        self._started = 0
+        self._threads: list[threading.Lock] = []
+        """All of them, by the same locks."""
         self._most = 1
         self._has_ended = False
         self._ran_dry = True
@@ -101,8 +102,9 @@ class Pool(Generic[Job]):
         """
         # Without the lock: a signal may have come while it is held.
         self._has_ended = True
-        while self._resting:
-            self._resting.pop().release()
+        for thread in self._threads:  # one may be on its way from a rest to a turn
+            if thread.locked():
+                thread.release()
 
     def _weigh(self, now: float) -> None:
         """See how busy the process has been since the last time, and whether jobs had to wait."""
@@ -125,19 +127,20 @@ class Pool(Generic[Job]):
 
     def _start(self) -> None:
         """Start another thread, if there may be one."""
-        if self._started >= self._size:
+        number = len(self._threads)
+        if number >= self._size:
             return
+        thread = threading.Lock()
+        thread.acquire()
+        self._threads.append(thread)
         try:
-            threading.Thread(target=self._run, name=f"rowhouse-{self._started}").start()
+            threading.Thread(target=self._run, args=(thread,), name=f"rowhouse-{number}").start()
         except RuntimeError:  # a limit of processes, or of memory
-            if not self._started:
+            self._threads.pop()
+            if not number:
                 raise
-        else:
-            self._started += 1
 
-    def _run(self) -> None:
-        me = threading.Lock()
-        me.acquire()
+    def _run(self, me: threading.Lock) -> None:
         while True:
             job = self._next(me)
             if job is not None:
