@@ -102,7 +102,8 @@ def test_broken_apps_are_told_and_the_others_done(project: Project) -> None:
         "shop has no migrations; write the first with: rowhouse db revision",
     ]
     assert "sick is down: RuntimeError: no" in result.stderr
-    assert 'wrong is down: apps/wrong/app.toml: ownr: unknown key; write "owner"' in result.stderr
+    assert "wrong is down: ConfigError" in result.stderr
+    assert 'apps/wrong/app.toml: ownr: unknown key; write "owner"' in result.stderr
     assert (
         "away stays as it is: postgresql://127.0.0.1:1/shop "
         "(environment AWAY_DATABASE_URL: DATABASE_URL): connection failed" in result.stderr
