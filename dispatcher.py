@@ -18,6 +18,7 @@ from flask.helpers import get_debug_flag
 from werkzeug.exceptions import HTTPException
 
 import config
+from shared_utils import look
 from shared_utils.hosting import pages
 from shared_utils.hosting.development import is_reloaders_parent
 from shared_utils.hosting.edge import Edge
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or handed_over() or config.load_settings()
     host = Host("dispatcher", static_folder=None, root_path=str(settings.project.root))
     host.register_blueprint(pages.bp)
+    host.register_blueprint(look.bp)
     host.register_error_handler(HTTPException, pages.answer_error)
 
     row = Row(settings, pages=host.wsgi_app, debug=get_debug_flag())

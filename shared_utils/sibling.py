@@ -14,6 +14,11 @@ from flask import Flask
 
 EXTENSION = "rowhouse"
 
+IDENTITY_COOKIE = "rowhouse_identity"
+"""The cookie that says who is signed in; the wall has an eye on it."""
+IDENTITY_ISSUER = "accounts"
+"""Name of the mount that may set it, where the operator says nothing else."""
+
 
 class Described(Protocol):
     """What a mount's settings say to people."""
@@ -72,12 +77,16 @@ class Sibling:
         prefix: where it is mounted, decoded; "/" when it is served alone.
         row: every mount of the host by name; empty when it is served alone.
         origins: the layer that each config key came from.
+        title: its mount's name for people.
+        issuer: name of the mount that signs people in; empty where there is none.
     """
 
     name: str
     prefix: str
     row: Mapping[str, Neighbour]
     origins: Mapping[str, str]
+    title: str = ""
+    issuer: str = IDENTITY_ISSUER
 
 
 def sibling_of(app: Flask) -> Sibling:

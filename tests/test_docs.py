@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -29,9 +30,9 @@ def documented(heading: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("key", sorted(set(schema.Host.model_fields) - {"limits"}))
 def test_host_setting_is_documented_with_its_default(key: str) -> None:
-    default = schema.Host.model_fields[key].default
-    assert documented("`[host]`")[key] == str(default)
-    assert re.search(rf"^# {key} = {re.escape(str(default))} ", OPERATOR_FILE, re.MULTILINE)
+    default = json.dumps(schema.Host.model_fields[key].default)
+    assert documented("`[host]`")[key] == default
+    assert re.search(rf"^# {key} = {re.escape(default)} ", OPERATOR_FILE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("key", sorted(schema.Limits.model_fields))

@@ -95,7 +95,12 @@ def apply(app: Flask, config: Layered, site: Site) -> None:
     app.config.update(config.values)
     be_frugal(app)
     app.extensions[EXTENSION] = Sibling(
-        name=site.mount.name, prefix=site.root, row=site.row, origins=config.origins
+        name=site.mount.name,
+        prefix=site.root,
+        row=site.row,
+        origins=config.origins,
+        title=site.mount.title,
+        issuer=site.settings.host.identity_issuer,
     )
 
 

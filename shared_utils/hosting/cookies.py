@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import quote, unquote_to_bytes
 
+from shared_utils.sibling import IDENTITY_COOKIE
+
 _SAFE = "/~!$&'()*+,:=@"
 
 Headers = list[tuple[str, str]]
 
 
-def scoped(headers: Headers, script_name: str, prefix: str) -> Headers:
+def scoped(headers: Headers, script_name: str, prefix: str, *, issuer: bool = False) -> Headers:
     """Return response headers with every cookie's path inside the mount.
 
     A cookie without a path or with ``/`` gets the script name. One whose path is inside the
@@ -24,14 +26,37 @@ def scoped(headers: Headers, script_name: str, prefix: str) -> Headers:
     Args:
         script_name: the script name of this request, a proxy's prefix included.
         prefix: the mount's own script name, without a proxy's.
+        issuer: the identity cookie is this mount's to set: it stays as it is.
     """
     script_name, prefix = _as_path(script_name), _as_path(prefix)
     return [
         (name, _scoped_cookie(value, script_name, prefix))
-        if name.lower() == "set-cookie"
+        if name.lower() == "set-cookie" and not (issuer and is_identity(value))
         else (name, value)
         for name, value in headers
     ]
+
+
+def without_identity(headers: Headers) -> Headers:
+    """Return response headers without an identity cookie: it is the issuer's alone to set."""
+    return [
+        (name, value)
+        for name, value in headers
+        if name.lower() != "set-cookie" or not is_identity(value)
+    ]
+
+
+def is_identity(cookie: str) -> bool:
+    """Say whether a ``Set-Cookie`` sets what would come back as the identity cookie.
+
+    A browser takes blanks off around the name. It keeps a cookie without a name too, and sends its
+    value alone, which may read like a name and a value (RFC 6265bis, section 5.6).
+    """
+    name, separator, value = cookie.partition(";")[0].partition("=")
+    name = name.strip()
+    if separator and not name:
+        name = value.partition("=")[0].strip()
+    return name == IDENTITY_COOKIE
 
 
 def without(cookies: str, names: Collection[str], *, keep: str = "") -> str:

@@ -18,6 +18,7 @@ from shared_utils.hosting.walls.barrier import Exchange
 from shared_utils.hosting.walls.body import announced
 from shared_utils.hosting.walls.walls import Walls
 from shared_utils.logging import app_name
+from shared_utils.sibling import IDENTITY_COOKIE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,6 +32,7 @@ class Mounted:
         walls: what it shares with its neighbours.
         wake: called where a request comes and there is no app.
         maintenance: knows whether the operator has closed it; None: never.
+        issuer: it is the one mount that may set the identity cookie.
 
     Attributes:
         mount: its settings; others after it was down and its manifest was mended.
@@ -46,14 +48,16 @@ class Mounted:
         walls: Walls,
         wake: Callable[[Mounted], None],
         maintenance: Maintenance | None = None,
+        issuer: bool = False,
     ) -> None:
-        self.walls, self._wake = walls, wake
+        self.walls, self._wake, self._issuer = walls, wake, issuer
         self._message_for = maintenance.message_for if maintenance else _never
         self._app: WSGIApplication | None = None
         self._settled = threading.Event()
         self._has_begun = False
         self._retry_at = 0.0
         self._sessions: Collection[str] = ()
+        self._kept_out: Collection[str] = ()
         self.build_seconds: float | None = None
         self.failure = ""
         self.place(mount)
@@ -63,8 +67,8 @@ class Mounted:
         self.mount = mount
         self.walls.bulkhead.place(mount.name, mount.limits)
         self._script_name = prefixes.script_name(mount.prefix or "/")
-        scoped = self._scoped if mount.cookies == "scoped" else None
-        self._terms = self.walls.terms(mount, scoped)
+        self._terms = self.walls.terms(mount, self._scoped)
+        self.keep_out(self._sessions)
 
     # What the builder says of it.
 
@@ -90,8 +94,16 @@ class Mounted:
             self._settled.set()
 
     def keep_out(self, sessions: Collection[str]) -> None:
-        """Do not pass in cookies of these names but its own: they are its neighbours' sessions."""
+        """Do not pass in cookies of these names but its own: they are its neighbours' sessions.
+
+        Nor the identity, where the operator does not give it to this mount, however an app has
+        named its session.
+        """
         self._sessions = sessions
+        kept_out = {*sessions} - {IDENTITY_COOKIE}
+        self._kept_out = frozenset(
+            kept_out if self.mount.identity else {*kept_out, IDENTITY_COOKIE}
+        )
 
     # What its neighbours see of it.
 
@@ -156,15 +168,22 @@ class Mounted:
             refused = refusals.busy(mount, environ) if app else self._unavailable(environ)
             return refused(environ, start_response)
         cookie = environ.get("HTTP_COOKIE")
-        if cookie is not None and self._sessions:
+        if cookie is not None and self._kept_out:
             self._strip(environ, cookie)
         return Exchange(self._terms, environ, start_response, permit).begin(app)
 
     def _scoped(self, headers: cookies.Headers, script_name: str) -> cookies.Headers:
-        return cookies.scoped(headers, script_name, self._script_name)
+        """Return headers with cookies as they may leave this mount."""
+        if not self._issuer:
+            headers = cookies.without_identity(headers)
+        if self.mount.cookies == "shared":
+            return headers
+        return cookies.scoped(headers, script_name, self._script_name, issuer=self._issuer)
 
     def _strip(self, environ: WSGIEnvironment, cookie: str) -> None:
-        kept = cookies.without(cookie, self._sessions, keep=self.session_cookie)
+        own = self.session_cookie
+        keep = own if own != IDENTITY_COOKIE else ""
+        kept = cookies.without(cookie, self._kept_out, keep=keep)
         if kept:
             environ["HTTP_COOKIE"] = kept
         else:

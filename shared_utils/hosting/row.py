@@ -62,6 +62,7 @@ class Row:
                 walls=self.walls,
                 wake=lambda mounted: self.builder.wake(mounted),
                 maintenance=maintenance,
+                issuer=mount.name == settings.host.identity_issuer,
             )
             for mount in settings.mounts
         }

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.secrets import is_secret
+from shared_utils.sibling import IDENTITY_ISSUER
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -175,6 +176,8 @@ class Host(_Table):
     """seconds that serving waits for apps that are still being built"""
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
     """proxies in front whose X-Forwarded-* headers are believed"""
+    identity_issuer: str = IDENTITY_ISSUER
+    """the mount that signs people in: the one that may set the identity cookie; "": none"""
     limits: Limits = Limits()
     """table of limits: defaults for all mounts, and ceilings for manifests"""
 

@@ -119,6 +119,17 @@ def _operator_mistakes(
     """
     shown = project.shown(project.operator)
     mistakes = []
+    issuer, known = operator.host.identity_issuer, {*folders, *operator.mounts}
+    if "identity_issuer" in operator.host.model_fields_set and issuer and issuer not in known:
+        near = difflib.get_close_matches(issuer, known, n=1) or sorted(known)
+        mistakes.append(
+            Mistake(
+                file=shown,
+                key="host.identity_issuer",
+                found=f'there is no mount "{issuer}"',
+                write=f'write {", ".join(near) or "the name of one"}, or "" for none',
+            )
+        )
     claimed: dict[str, str] = {}
     for name, mount in operator.mounts.items():
         if name in unsound:

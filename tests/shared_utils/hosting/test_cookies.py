@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils.hosting.cookies import scoped, without
+from shared_utils.hosting.cookies import is_identity, scoped, without, without_identity
 
 
 def scope(cookie: str, script_name: str = "/a", prefix: str = "/a") -> str:
@@ -131,3 +131,46 @@ def test_a_scoped_cookie_stays_inside_unless_it_names_another_place(
 )
 def test_cookies_without_a_neighbours(cookies: str, kept: str) -> None:
     assert without(cookies, {"b"}) == kept
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "rowhouse_identity=x",
+        "rowhouse_identity=x; Path=/; HttpOnly",
+        "rowhouse_identity=; Max-Age=0",
+        "rowhouse_identity",
+        " \t rowhouse_identity \t =x",
+        "rowhouse_identity ; Path=/",
+        "=rowhouse_identity=x",
+        " = rowhouse_identity =x",
+    ],
+)
+def test_what_a_browser_would_send_back_as_the_identity_cookie(cookie: str) -> None:
+    assert is_identity(cookie)
+    headers = [("Set-Cookie", cookie), ("Set-Cookie", "a=1"), ("X-A", "rowhouse_identity=x")]
+    assert without_identity(headers) == headers[1:]
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "rowhouse_identity2=x",
+        "x_rowhouse_identity=x",
+        "Rowhouse_Identity=x",
+        "a=rowhouse_identity=x",
+        "a=1; rowhouse_identity=x",
+        "=a=rowhouse_identity",
+        "",
+    ],
+)
+def test_what_is_no_identity_cookie(cookie: str) -> None:
+    assert not is_identity(cookie)
+
+
+def test_the_issuers_identity_cookie_stays_as_it_is() -> None:
+    headers = [("Set-Cookie", "rowhouse_identity=x; Path=/"), ("Set-Cookie", "a=1; Path=/")]
+    assert scoped(headers, "/p/a", "/a", issuer=True) == [
+        ("Set-Cookie", "rowhouse_identity=x; Path=/"),
+        ("Set-Cookie", "a=1; Path=/p/a"),
+    ]

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 def mounted(load: str = "eager", **facts: Any) -> Mounted:
     facts = {"title": "Trades", "prefix": "/trades", **facts}
     facts = {"limits": Limits(queue_timeout=0), **facts}
+    issuer = facts.pop("issuer", False)
     mount = Mount(name="trades", target="x:y", load=load, **facts)
-    return Mounted(mount, walls=Walls.around([mount], Host()), wake=lambda mounted: None)
+    walls = Walls.around([mount], Host())
+    return Mounted(mount, walls=walls, wake=lambda mounted: None, issuer=issuer)
 
 
 def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -145,6 +147,37 @@ def test_cookies_it_sets_are_scoped(cookies: str, script_name: str, expected: st
     mount.up(echo, 0)
     response = answer(mount, script_name, query_string="s=1; Path=/")
     assert response.headers["Set-Cookie"] == expected
+
+
+@pytest.mark.parametrize("cookies", ["scoped", "shared"])
+@pytest.mark.parametrize("issuer", [True, False])
+def test_the_identity_cookie_is_the_issuers_alone_to_set(cookies: str, issuer: bool) -> None:
+    mount = mounted(cookies=cookies, issuer=issuer)
+    mount.up(echo, 0)
+    cookie = "rowhouse_identity=1; Path=/"
+    response = answer(mount, query_string=f"{cookie}&a=1; Path=/x&={cookie}")
+    kept = [cookie, "a=1; Path=/x", f"={cookie}"] if issuer else ["a=1; Path=/x"]
+    assert response.headers.getlist("Set-Cookie") == kept
+
+
+@pytest.mark.parametrize(
+    ("identity", "seen"), [(True, "a=1; rowhouse_identity=2; b=3"), (False, "a=1; b=3")]
+)
+@pytest.mark.parametrize("session", [None, "rowhouse_identity"])
+@pytest.mark.parametrize("neighbours", [{"home_session"}, {"rowhouse_identity"}, set()])
+def test_the_identity_is_passed_in_as_the_operator_says(
+    identity: bool, seen: str, session: str | None, neighbours: set[str]
+) -> None:
+    """However the app, or a neighbour, has named its session."""
+    app = Flask("x")
+    app.config["SESSION_COOKIE_NAME"] = session or "x_session"
+    app.wsgi_app = echo  # type: ignore[method-assign]
+    mount = mounted(identity=identity)
+    mount.up(app, 0)
+    for _ in range(2):
+        headers = {"Cookie": "a=1; rowhouse_identity=2; b=3"}
+        assert answer(mount, headers=headers).text == seen
+        mount.keep_out(frozenset({*neighbours, mount.session_cookie}))
 
 
 def test_without_cookies_headers_are_the_apps_own() -> None:
