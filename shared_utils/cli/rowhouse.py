@@ -20,6 +20,7 @@ from shared_utils.cli.maintenance import maintenance_command
 from shared_utils.cli.new import new_command
 from shared_utils.cli.routes import routes_command
 from shared_utils.cli.serve import serve_command
+from shared_utils.cli.worker import worker_command
 from shared_utils.hosting.settings.mistakes import ConfigError
 
 
@@ -57,6 +58,7 @@ class ProjectGroup(FlaskGroup):
             new_command,
             maintenance_command,
             serve_command,
+            worker_command,
         ):
             self.add_command(command)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, signals  # type: ignore[import-untyped]
+from celery.app.registry import TaskRegistry  # type: ignore[import-untyped]
 from kombu.entity import Exchange, Queue
 
 from shared_utils.tasks import broker
@@ -19,7 +21,20 @@ from shared_utils.tasks import broker
 IDLE = "rowhouse"
 """The queue of a worker that has no app to work for."""
 
-celery = Celery("rowhouse", set_as_current=False)
+
+class AppTasks(TaskRegistry):  # type: ignore[misc]
+    """Tasks by name; what is not there is asked of ``made``, which a worker sets."""
+
+    made: Callable[[str], Any] | None = None
+
+    def __missing__(self, name: str) -> Any:
+        found = self.made(name) if self.made else None
+        if found is None:
+            raise self.NotRegistered(name)
+        return found
+
+
+celery = Celery("rowhouse", set_as_current=False, tasks=AppTasks())
 celery.conf.update(
     **broker.settings(),
     accept_content=["json"],
@@ -44,4 +59,4 @@ def queue_of(app: str) -> Queue:
 
 @signals.celeryd_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _set_up_worker(instance: Any, **_: object) -> None:
-    importlib.import_module("shared_utils.hosting.working").set_up(instance)
+    importlib.import_module("shared_utils.hosting.working.setup").set_up(instance)

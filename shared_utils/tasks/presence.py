@@ -26,7 +26,7 @@ def folder() -> Path:
 def announce(queues: Iterable[str], where: Path | None = None) -> IO[str]:
     """Say that this process listens to ``queues``, until the file that is returned is closed.
 
-    Called by the process that listens, after its last fork: a child does not hold the lock.
+    Called by the process that listens: its children do not hold the lock.
     """
     where = where or folder()
     where.mkdir(mode=0o700, parents=True, exist_ok=True)

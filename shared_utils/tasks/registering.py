@@ -20,6 +20,10 @@ EXTENSION = "rowhouse_jobs"
 class Writable(Protocol):
     """A database of an app, as jobs need it: ``shared_utils.database.Database`` is one."""
 
+    @property
+    def session(self) -> Session:
+        """The session that the current app context reads with."""
+
     def write(self) -> AbstractContextManager[Session]:
         """Begin a write transaction; commit at the end, roll back on an error."""
 
