@@ -17,6 +17,7 @@ import dispatcher
 from shared_utils.hosting.pages import row_of
 from shared_utils.hosting.settings import mounts, table
 from shared_utils.hosting.settings.mounts import Settings
+from tests import databases
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -154,6 +155,13 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
             pause.wait(0.005)
 
     return wait
+
+
+@pytest.fixture(params=databases.KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of an empty database, once on SQLite and once on PostgreSQL."""
+    with databases.fresh(request.param, tmp_path / "not made yet") as url:
+        yield url
 
 
 GREETER = """

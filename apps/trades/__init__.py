@@ -5,19 +5,20 @@ Grouped by division, a package for each service:
     ledger/     the book of trades
     templates/  what the pages of all services share
     static/     their stylesheet and icon
+    database.py where they are stored, and migrations/, which make and change the tables
     csrf.py     forms that only our own pages can send
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from apps.trades import csrf, ledger
+from apps.trades.database import db
 from apps.trades.ledger.constants import PAGE_SIZE
 from config import configure_app
 from shared_utils import errors
@@ -41,6 +42,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     configure_app(app, overrides)
     complete_config(app)
+    db.init_app(app)
     app.register_blueprint(ledger.bp)
     app.add_url_rule("/", view_func=index)
     app.before_request(csrf.check)
@@ -54,9 +56,11 @@ def complete_config(app: Flask) -> None:
     """Set what no layer of the config did, and check what the app would stumble over later.
 
     Raises:
-        ValueError: ``PAGE_SIZE`` is not a whole number above 0.
+        ValueError: ``PAGE_SIZE`` is not a whole number above 0, or ``DATABASE`` is set, which
+            held a path and has become ``DATABASE_URL``.
     """
-    app.config.setdefault("DATABASE", str(Path(app.instance_path, "trades.sqlite3")))
+    if path := app.config.get("DATABASE"):
+        raise ValueError(f"DATABASE is not read any more; write DATABASE_URL = 'sqlite:///{path}'")
     size = app.config.setdefault("PAGE_SIZE", PAGE_SIZE)
     if not isinstance(size, int) or size < 1:
         raise ValueError(f"PAGE_SIZE is {size!r}; write a whole number above 0, such as 50")

@@ -15,6 +15,7 @@ from flask.cli import FlaskGroup
 
 from shared_utils import __version__
 from shared_utils.cli.app_config import config_command
+from shared_utils.cli.db import db_group
 from shared_utils.cli.listing import list_command
 from shared_utils.cli.maintenance import maintenance_command
 from shared_utils.cli.new import new_command
@@ -57,6 +58,7 @@ class ProjectGroup(FlaskGroup):
             config_command,
             new_command,
             maintenance_command,
+            db_group,
             serve_command,
             worker_command,
         ):

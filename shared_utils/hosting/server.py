@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from shared_utils import serving
 from shared_utils.hosting import handover, leaving, marks, master
 from shared_utils.hosting.settings.mounts import Settings
 from shared_utils.logging import configure_logging
@@ -85,6 +86,7 @@ def set_up_master(arbiter: Any) -> None:
 
 def booted(worker: Any) -> None:
     """Set up a worker that has its application."""
+    serving.begin(workers=worker.cfg.workers, threads=worker.cfg.threads)
     if serve_with := getattr(worker.wsgi, "serve_with", None):
         serve_with(worker.cfg.threads)
     if _settings:

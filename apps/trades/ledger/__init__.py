@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from flask import Blueprint
-from flask.blueprints import BlueprintSetupState
 
-from apps.trades.ledger import models, views
+from apps.trades.ledger import views
 
 bp = Blueprint(
     "ledger", __name__, url_prefix="/ledger", template_folder="templates", static_folder="static"
@@ -15,8 +14,3 @@ bp.add_url_rule("/", view_func=views.index)
 bp.add_url_rule("/", view_func=views.record, methods=["POST"])
 bp.add_url_rule("/trades.json", view_func=views.trades)
 bp.add_url_rule("/trades/<int:trade_id>.json", view_func=views.trade)
-
-
-@bp.record_once
-def _close_connections(state: BlueprintSetupState) -> None:
-    state.app.teardown_appcontext(models.close)

@@ -9,6 +9,3 @@ DECIMAL_PATTERN = r"[0-9]{1,12}(\.[0-9]{1,8})?"
 
 PAGE_SIZE = 50
 """Trades on a page where no config says so, as when the app is mounted under a second name."""
-
-BUSY_TIMEOUT = 10.0
-"""Seconds that a statement waits for another process that is writing."""

@@ -1,36 +1,26 @@
-"""Trades in SQLite: the only module that knows how they are stored."""
+"""Trades in the database: the only module that knows how they are stored."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
-import sqlite3
+import re
 from decimal import Decimal
-from pathlib import Path
 
-from flask import current_app, g
+from sqlalchemy import BigInteger, Enum, Index, Integer, select, tuple_
+from sqlalchemy.orm import Mapped, mapped_column
 
-from apps.trades.ledger.constants import BUSY_TIMEOUT
+from apps.trades.database import Base, db
+from apps.trades.ledger.constants import SYMBOL_PATTERN
 from apps.trades.ledger.enums import Side
-
-# Quantity and price are TEXT: SQLite has no exact decimals, and REAL would round them.
-_SCHEMA = (
-    """
-    CREATE TABLE IF NOT EXISTS trade (
-        id INTEGER PRIMARY KEY,
-        symbol TEXT NOT NULL,
-        side TEXT NOT NULL,
-        quantity TEXT NOT NULL,
-        price TEXT NOT NULL,
-        traded_on TEXT NOT NULL
-    )
-    """,
-    "CREATE INDEX IF NOT EXISTS trade_newest ON trade (traded_on, id)",
-    "CREATE INDEX IF NOT EXISTS trade_symbol_newest ON trade (symbol, traded_on, id)",
-)
+from shared_utils.database import ExactDecimal
 
 _LARGEST_ID = 2**63 - 1
+
+
+def _values(sides: type[Side]) -> list[str]:
+    """Return what is stored for each side: its value, not the name in our code."""
+    return [side.value for side in sides]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,11 +34,30 @@ class Draft:
     traded_on: datetime.date
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Trade(Draft):
-    """A stored trade."""
+class Trade(Base):
+    """A stored trade.
 
-    id: int
+    Attributes:
+        id: never given twice, also where a trade was deleted.
+        owner: id of the user whose it is; empty where it is from before there were users.
+    """
+
+    __tablename__ = "trade"
+    __table_args__ = (
+        Index("ix_trade_owner_newest", "owner", "traded_on", "id"),
+        Index("ix_trade_owner_symbol_newest", "owner", "symbol", "traded_on", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    owner: Mapped[str]
+    symbol: Mapped[str]
+    side: Mapped[Side] = mapped_column(
+        Enum(Side, native_enum=False, length=4, values_callable=_values)
+    )
+    quantity: Mapped[Decimal] = mapped_column(ExactDecimal)
+    price: Mapped[Decimal] = mapped_column(ExactDecimal)
+    traded_on: Mapped[datetime.date]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,92 +73,56 @@ class Page:
     older: int | None
 
 
-def add(draft: Draft) -> Trade:
-    """Store a trade."""
-    values = (
-        draft.symbol,
-        draft.side.value,
-        f"{draft.quantity:f}",
-        f"{draft.price:f}",
-        draft.traded_on.isoformat(),
+def add(draft: Draft, *, owner: str) -> Trade:
+    """Store a trade of a user."""
+    trade = Trade(
+        owner=owner,
+        symbol=draft.symbol,
+        side=draft.side,
+        quantity=draft.quantity,
+        price=draft.price,
+        traded_on=draft.traded_on,
     )
-    row = _connection().execute(
-        "INSERT INTO trade (symbol, side, quantity, price, traded_on) VALUES (?, ?, ?, ?, ?)"
-        " RETURNING *",
-        values,
-    )
-    return _trade(row.fetchall()[0])
+    with db.write() as session:
+        session.add(trade)
+    return trade
 
 
-def find(trade_id: int) -> Trade | None:
-    """Return the trade of this id; None where there is none."""
+def find(trade_id: int, *, owner: str) -> Trade | None:
+    """Return the user's trade of this id; None where there is none."""
     if trade_id > _LARGEST_ID:
         return None
-    rows = _connection().execute("SELECT * FROM trade WHERE id = ?", (trade_id,)).fetchall()
-    return _trade(rows[0]) if rows else None
+    return db.session.scalar(select(Trade).where(Trade.id == trade_id, Trade.owner == owner))
 
 
 def newest(
-    *, size: int, symbol: str = "", side: Side | None = None, before: Trade | None = None
+    *,
+    owner: str,
+    size: int,
+    symbol: str = "",
+    side: Side | None = None,
+    before: Trade | None = None,
 ) -> Page:
-    """Return trades by date, and those of one day by the order in which they were stored.
+    """Return a user's trades by date, and those of one day by the order they were stored in.
 
     Args:
+        owner: id of the user.
         size: how many at most.
         symbol: only trades of this symbol.
         side: only trades of this side.
         before: only trades that come after this one, which ended the page before.
     """
-    conditions, values = ["TRUE"], list[str | int]()
+    query = select(Trade).where(Trade.owner == owner)
     if symbol:
-        conditions.append("symbol = ?")
-        values.append(symbol)
+        # PostgreSQL would refuse some of what cannot be a symbol.
+        if not re.fullmatch(SYMBOL_PATTERN, symbol):
+            return Page(trades=[], older=None)
+        query = query.where(Trade.symbol == symbol)
     if side:
-        conditions.append("side = ?")
-        values.append(side.value)
+        query = query.where(Trade.side == side)
     if before:
-        conditions.append("(traded_on, id) < (?, ?)")
-        values += [before.traded_on.isoformat(), before.id]
-    rows = _connection().execute(
-        f"SELECT * FROM trade WHERE {' AND '.join(conditions)}"
-        " ORDER BY traded_on DESC, id DESC LIMIT ?",
-        (*values, size + 1),  # one more than asked for says whether there is another page
-    )
-    trades = [_trade(row) for row in rows]
+        query = query.where(tuple_(Trade.traded_on, Trade.id) < (before.traded_on, before.id))
+    query = query.order_by(Trade.traded_on.desc(), Trade.id.desc())
+    # One more than asked for says whether there is another page.
+    trades = list(db.session.scalars(query.limit(size + 1)))
     return Page(trades=trades[:size], older=trades[size - 1].id if len(trades) > size else None)
-
-
-def close(error: BaseException | None = None) -> None:
-    """Close the request's connection, if it has one; for ``teardown_appcontext``."""
-    connection: sqlite3.Connection | None = g.pop("ledger_connection", None)
-    if connection is not None:
-        connection.close()
-
-
-def _connection() -> sqlite3.Connection:
-    """Return the request's connection, opened on first use."""
-    if "ledger_connection" not in g:
-        path = Path(current_app.config["DATABASE"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
-        g.ledger_connection = connection
-        connection.row_factory = sqlite3.Row
-        # The file remembers the mode. While two processes switch it at once, one of them may be
-        # refused without waiting; the other has done it then.
-        with contextlib.suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA journal_mode = WAL")
-        for statement in _SCHEMA:
-            connection.execute(statement)
-    opened: sqlite3.Connection = g.ledger_connection
-    return opened
-
-
-def _trade(row: sqlite3.Row) -> Trade:
-    return Trade(
-        id=row["id"],
-        symbol=row["symbol"],
-        side=Side(row["side"]),
-        quantity=Decimal(row["quantity"]),
-        price=Decimal(row["price"]),
-        traded_on=datetime.date.fromisoformat(row["traded_on"]),
-    )

@@ -14,6 +14,9 @@ from apps.trades.ledger.enums import Side
 from shared_utils.logging import app_name, request_id
 from shared_utils.problems import problem
 
+OWNER = ""
+"""Whose trades the pages show: those that belong to nobody."""
+
 
 def index() -> str:
     """Show the newest trades, and a form for another."""
@@ -29,7 +32,7 @@ def trades() -> dict[str, Any]:
 
 def trade(trade_id: int) -> dict[str, str | int]:
     """Return one trade."""
-    found = models.find(trade_id)
+    found = models.find(trade_id, owner=OWNER)
     if found is None:
         abort(404, f"There is no trade {trade_id}.")
     return _as_json(found)
@@ -43,7 +46,7 @@ def record() -> ResponseReturnValue:
         draft = forms.read(request.form)
     except forms.InvalidTradeError as error:
         return _page(form=request.form, errors=error.errors), 422
-    added = models.add(draft)
+    added = models.add(draft, owner=OWNER)
     flash(f"Recorded: {added.side} {added.quantity:f} {added.symbol} at {added.price:f}.")
     return redirect(url_for("ledger.index"), 303)
 
@@ -59,7 +62,7 @@ def _record_json() -> ResponseReturnValue:
             request_id=request_id.get() or None,
             errors=error.errors,
         )
-    added = models.add(draft)
+    added = models.add(draft, owner=OWNER)
     return _as_json(added), 201, {"Location": url_for("ledger.trade", trade_id=added.id)}
 
 
@@ -92,10 +95,11 @@ def _asked_for() -> models.Page:
     if side and side not in list(Side):
         abort(400, "side is buy or sell.")
     last = request.args.get("before", type=int)
-    before = None if last is None else models.find(last)
+    before = None if last is None else models.find(last, owner=OWNER)
     if "before" in request.args and before is None:
         abort(400, "before is the id of a trade, as the link to older trades has it.")
     return models.newest(
+        owner=OWNER,
         size=current_app.config["PAGE_SIZE"],
         symbol=_symbol_filter(),
         side=Side(side) if side else None,

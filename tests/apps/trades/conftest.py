@@ -1,38 +1,63 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from apps.trades import create_app
+from apps.trades.database import db
+from shared_utils.database import upgrade
+from tests import databases
 from tests.apps.trades.trader import Trader
 
 
-@pytest.fixture(params=["", "/north/trades"], ids=["at the root", "under a prefix"])
-def trades_prefix(request: pytest.FixtureRequest) -> str:
-    prefix: str = request.param
-    return prefix
+@pytest.fixture(
+    params=[("", "sqlite"), ("/north/trades", "sqlite"), ("/north/trades", "postgresql")],
+    ids=["at the root on sqlite", "under a prefix on sqlite", "under a prefix on postgresql"],
+)
+def served(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Give a prefix and a kind of database."""
+    how: tuple[str, str] = request.param
+    return how
 
 
 @pytest.fixture
-def trades_database(tmp_path: Path) -> Path:
-    return tmp_path / "not made yet" / "trades.sqlite3"
+def trades_prefix(served: tuple[str, str]) -> str:
+    return served[0]
 
 
 @pytest.fixture
-def trades_app(trades_database: Path) -> Flask:
-    return create_app(
+def trades_url(served: tuple[str, str], tmp_path: Path) -> Iterator[str]:
+    """Give the URL of a database that is not made yet."""
+    with databases.fresh(served[1], tmp_path / "not made yet") as url:
+        yield url
+
+
+@pytest.fixture
+def unmade_app(trades_url: str) -> Iterator[Flask]:
+    """Give an app without its tables."""
+    app = create_app(
         {
             "SECRET_KEY": "for tests",
             "TESTING": True,
             "PROPAGATE_EXCEPTIONS": False,
-            "DATABASE": str(trades_database),
+            "DATABASE_URL": trades_url,
             "PAGE_SIZE": 3,
             "MAX_CONTENT_LENGTH": 65536,
         }
     )
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def trades_app(unmade_app: Flask) -> Flask:
+    upgrade(unmade_app)
+    return unmade_app
 
 
 @pytest.fixture

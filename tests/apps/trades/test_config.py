@@ -15,7 +15,6 @@ def test_what_no_layer_sets_has_a_default(tmp_path: Path) -> None:
 
     complete_config(app)
 
-    assert app.config["DATABASE"] == str(tmp_path / "trades.sqlite3")
     assert app.config["PAGE_SIZE"] == 50
 
 
@@ -23,3 +22,8 @@ def test_what_no_layer_sets_has_a_default(tmp_path: Path) -> None:
 def test_page_size_that_makes_no_pages_is_refused(size: object) -> None:
     with pytest.raises(ValueError, match=r"PAGE_SIZE is .*; write a whole number above 0"):
         create_app({"SECRET_KEY": "for tests", "PAGE_SIZE": size})
+
+
+def test_path_of_a_database_has_become_a_url() -> None:
+    with pytest.raises(ValueError, match=r"DATABASE_URL = 'sqlite:////srv/trades.sqlite3'"):
+        create_app({"SECRET_KEY": "for tests", "DATABASE": "/srv/trades.sqlite3"})

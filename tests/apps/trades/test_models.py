@@ -1,4 +1,4 @@
-"""The database: made on first use, and written by several at once."""
+"""The database: made by migrations, and written by several at once."""
 
 from __future__ import annotations
 
@@ -12,34 +12,56 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
-from apps.trades.ledger import models
-from tests.apps.trades.trader import Trader
+from apps.trades import create_app
+from apps.trades.database import db
+from apps.trades.ledger import forms, models
+from shared_utils.database import migrations, upgrade
+from tests.apps.trades.trader import TRADE, Trader
 
 PROJECT = Path(__file__).parents[3]
 
 RECORD_TEN = """
 import sys
 from apps.trades import create_app
-client = create_app({"SECRET_KEY": "for tests", "DATABASE": sys.argv[1]}).test_client()
+from shared_utils.database import upgrade
+app = create_app({"SECRET_KEY": "for tests", "DATABASE_URL": sys.argv[1]})
 trade = {"symbol": "ACME", "side": "buy", "quantity": "1", "price": "1", "traded_on": "2024-05-06"}
 print("ready", flush=True)
 sys.stdin.readline()
+upgrade(app)
+client = app.test_client()
 print([client.post("/ledger/", json=trade).status_code for _ in range(10)])
 """
 
+BEFORE_MIGRATIONS = """
+    CREATE TABLE trade (
+        id INTEGER PRIMARY KEY,
+        symbol TEXT NOT NULL,
+        side TEXT NOT NULL,
+        quantity TEXT NOT NULL,
+        price TEXT NOT NULL,
+        traded_on TEXT NOT NULL
+    );
+    CREATE INDEX trade_newest ON trade (traded_on, id);
+    CREATE INDEX trade_symbol_newest ON trade (symbol, traded_on, id);
+    INSERT INTO trade VALUES (2, 'ACME', 'buy', '10', '12.50', '2024-05-06');
+    INSERT INTO trade VALUES (7, 'BRK.B', 'sell', '0.00000001', '123456789012.12345678',
+                              '2024-05-07');
+"""
 
-def test_nothing_is_made_until_it_is_needed(trades_app: Flask, trades_database: Path) -> None:
-    assert trades_app.test_client().get("/-/live").status_code == 200
-    assert not trades_database.exists()
+
+def test_nothing_is_made_until_it_is_needed(tmp_path: Path) -> None:
+    file = tmp_path / "trades.sqlite3"
+    app = create_app({"SECRET_KEY": "for tests", "DATABASE_URL": f"sqlite:///{file}"})
+
+    assert app.test_client().get("/-/live").status_code == 200
+    assert not file.exists()
 
 
-def test_file_is_in_write_ahead_mode_and_holds_text(trader: Trader, trades_database: Path) -> None:
-    trader.send_json(price="0.10")
-
-    with contextlib.closing(sqlite3.connect(trades_database)) as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert connection.execute("SELECT price, quantity FROM trade").fetchone() == ("0.10", "10")
+def test_models_want_what_the_migrations_make(trades_app: Flask) -> None:
+    assert migrations.revision(trades_app, "nothing") is None
 
 
 def test_two_threads_write_at_once(trades_app: Flask, trades_prefix: str) -> None:
@@ -54,17 +76,16 @@ def test_two_threads_write_at_once(trades_app: Flask, trades_prefix: str) -> Non
         assert list(threads.map(write, ["ONE", "TWO"])) == [{201}, {201}]
 
     with trades_app.app_context():
-        stored = [trade.symbol for trade in models.newest(size=100).trades]
+        stored = [trade.symbol for trade in models.newest(owner="", size=100).trades]
     assert (stored.count("ONE"), stored.count("TWO")) == (25, 25)
 
 
-def test_several_processes_make_the_database_at_once(tmp_path: Path) -> None:
-    database = tmp_path / "trades.sqlite3"
+def test_several_processes_make_the_database_at_once(database_url: str) -> None:
     with contextlib.ExitStack() as stack:
         writers = [
             stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-W", "error", "-c", RECORD_TEN, str(database)],
+                    [sys.executable, "-W", "error", "-c", RECORD_TEN, database_url],
                     cwd=PROJECT,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -85,10 +106,54 @@ def test_several_processes_make_the_database_at_once(tmp_path: Path) -> None:
     assert said == [f"{[201] * 10}\n"] * 4
 
 
-def test_connection_is_closed_with_the_request(trades_app: Flask) -> None:
-    with trades_app.test_request_context():
-        models.newest(size=1)
-        connection = models._connection()
+def test_each_user_has_trades_of_their_own(trades_app: Flask) -> None:
+    with trades_app.app_context():
+        of_ann = models.add(forms.read(TRADE), owner="7")
+        assert models.find(of_ann.id, owner="7")
+        assert models.find(of_ann.id, owner="8") is None
+        assert [trade.id for trade in models.newest(owner="7", size=9).trades] == [of_ann.id]
+        assert models.newest(owner="8", size=9).trades == []
 
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        connection.execute("SELECT 1")
+
+def test_an_id_is_not_given_twice(trades_app: Flask) -> None:
+    with trades_app.app_context():
+        first = models.add(forms.read(TRADE), owner="")
+        with db.write() as session:
+            session.delete(first)
+        assert models.add(forms.read(TRADE), owner="").id > first.id
+
+
+@pytest.mark.parametrize("write_ahead", [True, False])
+def test_a_file_from_before_migrations_is_taken_over(tmp_path: Path, write_ahead: bool) -> None:
+    file = tmp_path / "trades.sqlite3"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        if write_ahead:
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(BEFORE_MIGRATIONS)
+    app = create_app({"SECRET_KEY": "for tests", "DATABASE_URL": f"sqlite:///{file}"})
+
+    upgrade(app)
+
+    trader = Trader(app, "/north/trades")
+    assert trader.trades() == [
+        {
+            "id": 7,
+            "symbol": "BRK.B",
+            "side": "sell",
+            "quantity": "0.00000001",
+            "price": "123456789012.12345678",
+            "traded_on": "2024-05-07",
+        },
+        {"id": 2, **TRADE},
+    ]
+    assert trader.send_json().json == {"id": 8, **TRADE}
+    with app.app_context():
+        names = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+        assert set(db.session.scalars(text(names))) == {
+            "alembic_version_trades",
+            "ix_trade_owner_newest",
+            "ix_trade_owner_symbol_newest",
+            "trade",
+        }
+        db.engine.dispose()
+    assert migrations.revision(app, "nothing") is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from apps.trades import create_app
 from shared_utils.sibling import EXTENSION, Sibling
 from tests.apps.trades.trader import Trader
 
@@ -186,12 +187,12 @@ def test_unknown_page_leads_back_to_the_ledger(trader: Trader) -> None:
     assert "Content-Security-Policy" in page.headers
 
 
-def test_database_that_cannot_be_opened_is_told_without_its_path(
-    trader: Trader, trades_database: Path
-) -> None:
-    trades_database.mkdir(parents=True)
+def test_database_that_cannot_be_opened_is_told_without_its_path(tmp_path: Path) -> None:
+    (tmp_path / "trades.sqlite3").mkdir()
+    url = f"sqlite:///{tmp_path / 'trades.sqlite3'}"
+    app = create_app({"SECRET_KEY": "for tests", "DATABASE_URL": url})
 
-    page = trader.page()
+    page = Trader(app, "/north").page()
 
     assert page.status_code == 500
     assert "sqlite" not in page.text
