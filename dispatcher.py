@@ -18,6 +18,7 @@ from flask.helpers import get_debug_flag
 from werkzeug.exceptions import HTTPException
 
 import config
+from shared_utils import look
 from shared_utils.hosting import pages
 from shared_utils.hosting.development import is_reloaders_parent
 from shared_utils.hosting.edge import Edge
@@ -41,9 +42,16 @@ class Host(Flask):
         """Begin no build in this process, which will be forked."""
         pages.row_of(self).builder.pause()
 
-    def serve_with(self, threads: int) -> None:
-        """Share out as many threads as the server has, whatever the settings say."""
-        pages.row_of(self).walls.bulkhead.scale(threads)
+    def serve_with(self, threads: int, before_waiting: Callable[[], None]) -> None:
+        """Share out as many threads as the server has, whatever the settings say.
+
+        Args:
+            threads: how many it has.
+            before_waiting: what a thread calls that is about to wait for a slot.
+        """
+        bulkhead = pages.row_of(self).walls.bulkhead
+        bulkhead.scale(threads)
+        bulkhead.before_waiting = before_waiting
 
     def watch_for_stuck_threads(self, report: Callable[[int], None]) -> None:
         """Have ``report`` called with the number of threads that hang, as it changes."""
@@ -67,6 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or handed_over() or config.load_settings()
     host = Host("dispatcher", static_folder=None, root_path=str(settings.project.root))
     host.register_blueprint(pages.bp)
+    host.register_blueprint(look.bp)
     host.register_error_handler(HTTPException, pages.answer_error)
 
     row = Row(settings, pages=host.wsgi_app, debug=get_debug_flag())

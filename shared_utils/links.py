@@ -68,6 +68,14 @@ def front_door(neighbour: Neighbour, **values: Any) -> str | None:
     return _front(neighbour.mount.prefix, **values)
 
 
+def host_url(path: str) -> str:
+    """Return the URL of a path of the host itself, such as ``/-/live``.
+
+    An app that is served alone answers in the host's place: the URL is one of its own then.
+    """
+    return quote(_outer() + path, safe=_SAFE)
+
+
 def _front(prefix: str, **values: Any) -> str:
     path = quote(_outer() + prefix.rstrip("/") + "/", safe=_SAFE)
     anchor = f"#{quote(values['_anchor'], safe=_ANCHOR)}" if values.get("_anchor") else ""

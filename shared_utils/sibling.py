@@ -78,6 +78,7 @@ class Sibling:
         row: every mount of the host by name; empty when it is served alone.
         origins: the layer that each config key came from.
         issuer: name of the mount that signs people in; empty where there is none.
+        title: its mount's name for people.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Sibling:
     row: Mapping[str, Neighbour]
     origins: Mapping[str, str]
     issuer: str = IDENTITY_ISSUER
+    title: str = ""
 
 
 def sibling_of(app: Flask) -> Sibling:

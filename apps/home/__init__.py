@@ -5,7 +5,7 @@ Grouped by function:
     routes/     which URL leads to which view
     views/      what answers
     templates/  the pages
-    static/     stylesheet, icon, robots.txt
+    static/     what the portal's pages have beyond the shared look; icon, robots.txt
     hooks.py    what runs before and after every request
     filters.py  how a page puts a neighbour's state and contact
 """
@@ -20,7 +20,7 @@ from flask import Flask
 from apps.home import filters, hooks
 from apps.home.routes import portal
 from config import configure_app
-from shared_utils import errors
+from shared_utils import errors, look
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -31,6 +31,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """
     app = Flask(__name__)
     configure_app(app, overrides)
+    look.init_app(app)
     app.register_blueprint(portal.bp)
     app.before_request(hooks.look_along_row)
     app.after_request(hooks.set_content_security_policy)

@@ -100,6 +100,7 @@ def apply(app: Flask, config: Layered, site: Site) -> None:
         row=site.row,
         origins=config.origins,
         issuer=site.settings.host.identity_issuer,
+        title=site.mount.title,
     )
 
 

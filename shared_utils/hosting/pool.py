@@ -4,8 +4,8 @@ One thread at a time runs Python. Others that could run too wait for the interpr
 take it over at each call to the system: a convoy that costs a third of what a worker could answer
 (`make bench` measures it). So a thread takes one job after the other while the rest of them rest.
 It has a turn until its job is done, or for `TURN` seconds: a job that takes longer may be blocked,
-and must not keep others waiting. How many turns there are at once follows from how busy the process
-is while jobs wait: one where they compute, several where each is blocked for a while.
+and must not keep others waiting. Whether there are one or two turns at once follows from how busy the
+process is while jobs wait: one where they compute, two where each is blocked for a while.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Generic, TypeVar
 TURN = 0.001
 """Seconds that a job has to itself. What waits for turns to end cannot wait for less (epoll)."""
 
-MOST = 4
-"""Turns at once: at `TURN` seconds each, more jobs a second than Python could answer."""
+MOST = 2
+"""Turns at once where jobs wait for something: more of them are in each other's way."""
 
 WINDOW = 0.02
 """Seconds over which it is found out how busy the process is."""
@@ -52,6 +52,7 @@ class Pool(Generic[Job]):
         """Threads, by the lock that each rests on; the last one's caches are warm."""
         self._turns: dict[threading.Lock, float] = {}
         """When each of the threads that have a turn began with its job."""
+        self._own = threading.local()
         self._started = 0
         self._most = 1
         self._has_ended = False
@@ -74,6 +75,15 @@ class Pool(Generic[Job]):
             must_start = len(self._turns) < self._most and not self._wake()
         if must_start:
             self._start()
+
+    def give_way(self) -> None:
+        """End the turn of the thread that calls this: it is about to wait for something."""
+        thread: threading.Lock | None = getattr(self._own, "lock", None)
+        if thread is None:  # none of this pool's
+            return
+        with self._lock:
+            if self._turns.pop(thread, None) is not None and self._jobs:
+                self._wake()
 
     def look(self) -> None:
         """End turns that have lasted long enough, and give those that are free."""
@@ -108,9 +118,9 @@ class Pool(Generic[Job]):
         used = process_time()
         busy = (used - self._used) / (now - self._weighed_at)
         if self._ran_dry or busy > BUSY:
-            self._most = max(1, self._most // 2)
+            self._most = 1
         elif busy < IDLE:
-            self._most = min(MOST, self._most * 2)
+            self._most = MOST
         self._weighed_at, self._used, self._ran_dry = now, used, not self._jobs
 
     def _wake(self) -> bool:
@@ -137,6 +147,7 @@ class Pool(Generic[Job]):
     def _run(self) -> None:
         me = threading.Lock()
         me.acquire()
+        self._own.lock = me
         while True:
             job = self._next(me)
             if job is not None:

@@ -88,7 +88,7 @@ def booted(worker: Any) -> None:
     """Set up a worker that has its application."""
     serving.begin(workers=worker.cfg.workers, threads=worker.cfg.threads)
     if serve_with := getattr(worker.wsgi, "serve_with", None):
-        serve_with(worker.cfg.threads)
+        serve_with(worker.cfg.threads, getattr(worker, "give_way", lambda: None))
     if _settings:
         worker.client_timeout = _settings.host.client_timeout
     # With preload_app the host was made in the master, where it does not build.

@@ -207,6 +207,10 @@ class Worker(gthread.ThreadWorker):
         """Return the threads that requests are answered in."""
         return self._pool
 
+    def give_way(self) -> None:
+        """Let another request have the turn of the calling thread, which is about to wait."""
+        self._pool.give_way()
+
     def notify(self) -> None:
         """Tell the master that the worker lives; not each time that something has come."""
         now = monotonic()

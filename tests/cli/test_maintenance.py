@@ -1,21 +1,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from shared_utils.hosting.maintenance import LONGEST
 from tests.running import Project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    root = tmp_path / "project"
-    root.mkdir()
-    project = Project(root)
-    project.app("well", manifest="title = 'All well'\n")
-    return project
 
 
 def test_on_off_and_the_state_between(project: Project) -> None:

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -18,15 +17,6 @@ NOT_FLASK = """
     def create_app(overrides=None):
         return lambda environ, start_response: []
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    root = tmp_path / "project"
-    root.mkdir()
-    project = Project(root)
-    project.app("well", manifest="title = 'All well'\nowner = 'team'\n[config]\nSIZE = 3\n")
-    return project
 
 
 @pytest.fixture

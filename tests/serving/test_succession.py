@@ -168,6 +168,12 @@ def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
+def lets_go(project: Project, old: int) -> None:
+    """Let the app start that hangs, and wait until the old worker has left for the new one."""
+    (project.root / "go").touch()
+    until(partial(is_gone, old), "the old worker has left")
+
+
 @pytest.fixture
 def hanging(project: Project, serve: Serve) -> Callable[..., Server]:
     """Serve a project one of whose apps hangs at start from the next reload on."""
@@ -197,8 +203,7 @@ def test_old_workers_serve_while_new_ones_hang_at_start(
         new = another(server, old)
         client.hears(old)
         assert server.workers() == {old, new}
-        (project.root / "go").touch()
-        until(partial(is_gone, old), "the old worker has left")
+        lets_go(project, old)
         client.hears(new)
     assert server.get("/hangs/").status == 200
 
@@ -214,8 +219,7 @@ def test_two_reloads_in_a_row(project: Project, hanging: Callable[..., Server]) 
         until(partial(is_gone, first), "the first one's successor is of no use any more")
         client.hears(old)
         assert server.workers() == {old, second}
-        (project.root / "go").touch()
-        until(partial(is_gone, old), "the old worker has left")
+        lets_go(project, old)
         client.hears(second)
 
 
@@ -230,8 +234,7 @@ def test_a_successor_that_is_killed_is_replaced(
         os.kill(first, signal.SIGKILL)
         second = another(server, old, first)
         client.hears(old)
-        (project.root / "go").touch()
-        until(partial(is_gone, old), "the old worker has left")
+        lets_go(project, old)
         client.hears(second)
 
 
@@ -246,8 +249,7 @@ def test_more_and_fewer_workers_during_a_reload(
         server.process.send_signal(signal.SIGTTIN)
         second = another(server, old, first)
         client.hears(old)
-        (project.root / "go").touch()
-        until(partial(is_gone, old), "the old worker has left")
+        lets_go(project, old)
         client.hears(first, second)
         assert server.workers() == {first, second}
         server.process.send_signal(signal.SIGTTOU)

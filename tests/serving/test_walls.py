@@ -363,15 +363,20 @@ def test_a_cap_on_threads_sheds_what_is_above_it(
     assert server.get("/hung/wait/more").status == 503
 
 
-def test_slow_readers_hold_threads_of_their_own_app_but_no_slots(
-    project: Project, serve: Serve, clients: Clients
-) -> None:
+def serve_files(project: Project, serve: Serve) -> Server:
+    """Serve an app with large answers, and a neighbour."""
     project.app("files", GATED)
     project.app("well")
     project.operator(SMALL)
     server = serve()
     assert server.get("/well/").text == "well"
+    return server
 
+
+def test_slow_readers_hold_threads_of_their_own_app_but_no_slots(
+    project: Project, serve: Serve, clients: Clients
+) -> None:
+    server = serve_files(project, serve)
     readers = clients(server, *[request("/files/large")] * 24, buffer=4096)
     until(lambda: load(server, "files") == (0, 0, 24), "all are being sent to")
     assert server.get("/files/large").status == 503
@@ -390,12 +395,7 @@ def test_slow_readers_of_a_stream_hold_slots_of_their_own_app(
     project: Project, serve: Serve, clients: Clients
 ) -> None:
     """Nobody knows where a stream ends before it does."""
-    project.app("files", GATED)
-    project.app("well")
-    project.operator(SMALL)
-    server = serve()
-    assert server.get("/well/").text == "well"
-
+    server = serve_files(project, serve)
     readers = clients(server, *[request("/files/stream")] * 24, buffer=4096)
     until(lambda: load(server, "files") == (6, 18, 24), "six are being sent to")
     for _ in range(20):

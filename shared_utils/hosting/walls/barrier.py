@@ -26,11 +26,11 @@ from shared_utils.hosting.walls.deadline import (
     WALLS,
     Clock,
     DeadlineExceeded,
+    Terms,
     shown_path,
 )
 from shared_utils.hosting.walls.files import is_plain_file
 from shared_utils.hosting.walls.soundness import Misuse, checked, shown
-from shared_utils.hosting.walls.terms import Terms
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from shared_utils.hosting.settings.schema import Limits
 from shared_utils.hosting.walls.shares import Parked, Share, Shares
@@ -41,6 +41,7 @@ class Permit(Parked):
             self.runs = shares.take(share)
         if self.runs:
             return True
+        self._bulkhead.before_waiting()
         self._slot_is_there = threading.Lock()  # not under the lock: see shares.py
         self._slot_is_there.acquire()
         with lock:
@@ -116,6 +117,7 @@ class Bulkhead:
         limits: those of each mount, by name.
 
     Attributes:
+        before_waiting: called in a thread that is about to wait for a slot; it must not raise.
         lock: held for every look at the shares, by this module alone.
         shares: those of this process, not those of the one it was forked from.
         abandoned: permits whose responses were never closed, to be given back by the next request.
@@ -124,6 +126,7 @@ class Bulkhead:
     def __init__(self, slots: int, threads: int, limits: Mapping[str, Limits]) -> None:
         self._configured = self._size = (slots, threads)
         self._limits = dict(limits)
+        self.before_waiting: Callable[[], None] = lambda: None
         self.reset()
 
     def reset(self) -> None:

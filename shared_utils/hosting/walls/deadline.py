@@ -6,6 +6,7 @@ Only time in the app counts: a clock stands still while a request is blocked on 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
 import traceback
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared_utils.hosting import interrupt
+from shared_utils.hosting.cookies import Headers
+from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.telling import say_aside
-from shared_utils.hosting.walls.terms import Terms
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -47,6 +49,28 @@ class DeadlineExceeded(BaseException):
 def shown_path(environ: WSGIEnvironment) -> str:
     """Return the path of a request as a log line may show it: percent-encoded."""
     return quote(f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode("latin-1", "replace"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Terms:
+    """On which an app is called.
+
+    Attributes:
+        mount: whose app it is.
+        watchdog: looks at the app's time.
+        deadline: seconds up to the first byte of a response; 0 for no end.
+        stream_deadline: seconds for the rest of it; 0 for no end.
+        scoped: given headers with cookies and the script name, returns them with the cookies'
+            paths inside the mount; None: they stay as they are.
+        debug: errors are passed on for a debugger to show.
+    """
+
+    mount: Mount
+    watchdog: Watchdog
+    deadline: float = 0
+    stream_deadline: float = 0
+    scoped: Callable[[Headers, str], Headers] | None = None
+    debug: bool = False
 
 
 class Clock:

@@ -9,8 +9,7 @@ from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host
 from shared_utils.hosting.walls.bulkhead import Bulkhead
-from shared_utils.hosting.walls.deadline import Watchdog
-from shared_utils.hosting.walls.terms import Terms
+from shared_utils.hosting.walls.deadline import Terms, Watchdog
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.walls.body import Body, announced, has_body
-from shared_utils.hosting.walls.deadline import Clock, Watchdog
-from shared_utils.hosting.walls.terms import Terms
+from shared_utils.hosting.walls.deadline import Clock, Terms, Watchdog
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -19,8 +19,7 @@ import pytest
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.walls import deadline
 from shared_utils.hosting.walls.bulkhead import Load
-from shared_utils.hosting.walls.deadline import Clock, DeadlineExceeded, Watchdog
-from shared_utils.hosting.walls.terms import Terms
+from shared_utils.hosting.walls.deadline import Clock, DeadlineExceeded, Terms, Watchdog
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
