@@ -21,6 +21,7 @@ from shared_utils.cli.maintenance import maintenance_command
 from shared_utils.cli.new import new_command
 from shared_utils.cli.routes import routes_command
 from shared_utils.cli.serve import serve_command
+from shared_utils.cli.worker import worker_command
 from shared_utils.hosting.settings.mistakes import ConfigError
 
 
@@ -59,6 +60,7 @@ class ProjectGroup(FlaskGroup):
             maintenance_command,
             db_group,
             serve_command,
+            worker_command,
         ):
             self.add_command(command)
 
