@@ -48,8 +48,8 @@ def broker_of(kind: str, queue: str) -> Iterator[Broker]:
         from kombu.connection import Connection
 
         connection = Connection(url)  # type: ignore[no-untyped-call]
-        with connection, connection.channel() as channel:
-            channel.queue_delete(queue)
+        with connection:
+            connection.default_channel.queue_delete(queue)
 
 
 def _listens(port: int) -> bool | None:

@@ -122,4 +122,4 @@ class Transport(filesystem.Transport):
     def _take_all(self) -> None:
         with contextlib.suppress(Empty):
             while True:  # until there is none, or the worker wants no more
-                self.cycle.get(self._deliver)
+                self.cycle.get(self._deliver)  # type: ignore[union-attr]
