@@ -262,7 +262,10 @@ def take_for_ringing(
         return False
     pause = min(max(now - created, model.RING_AGAIN), RING_AGAIN_AT_LEAST)
     mine = and_(model.id == job_id, model.ring_at == ring_at, _is_free(model, now))
-    return bool(_set(session, model, mine, ring_at=now + pause))
+    due = now + pause
+    if due == ring_at:  # what changes nothing would not keep another sweeper from ringing too
+        due += datetime.timedelta.resolution
+    return bool(_set(session, model, mine, ring_at=due))
 
 
 class Claim:
