@@ -75,6 +75,9 @@ class Project:
         module.write_text(textwrap.dedent(code or SOUND.format(said=name)))
         return module
 
+    def write(self, path: Path, text: str) -> None:
+        path.write_text(textwrap.dedent(text))
+
     def operator(self, text: str) -> None:
         (self.root / "rowhouse.toml").write_text(textwrap.dedent(text))
 

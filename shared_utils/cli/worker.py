@@ -17,7 +17,7 @@ from shared_utils.hosting.settings.mistakes import ConfigError
 from shared_utils.hosting.settings.mounts import Project
 from shared_utils.hosting.working import crew
 
-CELERY = ("-m", "celery", "-A", "shared_utils.tasks", "worker")
+CELERY = ("-m", "celery", "-A", "shared_utils.tasks", "worker", "--loglevel=INFO")
 
 
 @click.command(

@@ -39,10 +39,8 @@ def settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     options: dict[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
     scheme = urlsplit(url).scheme
     if scheme == "filesystem":
-        told["broker_url"] = "filesystem://"
+        told["broker_url"] = "filesystem://localhost"
         told["broker_transport"] = "shared_utils.tasks.filesystem:Transport"
-        # Its queues for remote control would fill with files that nobody reads.
-        told["worker_enable_remote_control"] = False
         path = unquote(urlsplit(url).path)
         options["folder"] = path or str(run_folder() / "broker")
     elif scheme in _REDIS:

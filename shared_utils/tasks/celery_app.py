@@ -46,6 +46,8 @@ celery.conf.update(
     worker_concurrency=min(4, os.cpu_count() or 1),
     # A message that waits in a busy worker keeps an idle one from its work.
     worker_prefetch_multiplier=1,
+    # Queues for control and events, one for each worker there ever was, would stay with the broker.
+    worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
 )

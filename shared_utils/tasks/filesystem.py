@@ -27,6 +27,9 @@ from kombu.utils import json
 
 logger = logging.getLogger(__name__)
 
+INTERVAL = 0.2
+"""Seconds between two looks for messages."""
+
 _packed: Callable[[Any], str] = json.dumps
 _unpacked: Callable[[str], Any] = json.loads
 
@@ -108,4 +111,15 @@ class Transport(filesystem.Transport):
     """The transport that ``filesystem://`` stands for here."""
 
     Channel = Channel
-    polling_interval = 0.2
+    # Celery's event loop, as with real servers. Without it, processes of its pool share a lock, and
+    # one that is killed while it waits for work leaves it locked: the worker does nothing any more.
+    implements = filesystem.Transport.implements.extend(asynchronous=True)
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Look for messages five times a second."""
+        loop.call_repeatedly(INTERVAL, self._take_all)
+
+    def _take_all(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:  # until there is none, or the worker wants no more
+                self.cycle.get(self._deliver)  # type: ignore[union-attr]

@@ -36,7 +36,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from shared_utils.tasks.registering import Writable
-from shared_utils.tasks.rows import RING_AGAIN, JobMixin, State, utc_now
+from shared_utils.tasks.rows import JobMixin, State, utc_now
 
 __all__ = [
     "Claim",
@@ -260,9 +260,12 @@ def take_for_ringing(
     created = session.execute(select(model.created).where(model.id == job_id)).scalar()
     if created is None:
         return False
-    pause = min(max(now - created, RING_AGAIN), RING_AGAIN_AT_LEAST)
+    pause = min(max(now - created, model.RING_AGAIN), RING_AGAIN_AT_LEAST)
     mine = and_(model.id == job_id, model.ring_at == ring_at, _is_free(model, now))
-    return bool(_set(session, model, mine, ring_at=now + pause))
+    due = now + pause
+    if due == ring_at:  # what changes nothing would not keep another sweeper from ringing too
+        due += datetime.timedelta.resolution
+    return bool(_set(session, model, mine, ring_at=due))
 
 
 class Claim:
@@ -316,7 +319,7 @@ def perform(
         said = f"{type(error).__name__}: {getattr(error, 'orig', None) or error}"
         with contextlib.suppress(ClaimLost), db.write() as session:
             if again:
-                release(session, model, job_id, token, error=said, after=RING_AGAIN)
+                release(session, model, job_id, token, error=said, after=model.RING_AGAIN)
             else:
                 fail(session, model, job_id, token, said)
 

@@ -7,12 +7,9 @@ import enum
 from typing import ClassVar
 
 from sqlalchemy import Enum, Integer, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from shared_utils.database.types import UtcDateTime
-
-RING_AGAIN = datetime.timedelta(seconds=30)
-"""Time after which a waiting row is rung again for the first time; then after twice as long."""
 
 
 class State(enum.StrEnum):
@@ -35,6 +32,8 @@ class JobMixin:
     Attributes:
         STALE_AFTER: time without a heartbeat after which a runner is taken for dead. A runner has
             to beat more often, and the clocks of all machines have to agree better.
+        RING_AGAIN: time after which a waiting row is rung for again, for the first time; then after
+            twice as long.
         MAX_ATTEMPTS: attempts without progress before the job is given up.
         progress: how far it is, in a unit of the job's own; never goes back.
         total: what ``progress`` comes to in the end; None where that is not known.
@@ -46,6 +45,7 @@ class JobMixin:
     """
 
     STALE_AFTER: ClassVar[datetime.timedelta] = datetime.timedelta(seconds=30)
+    RING_AGAIN: ClassVar[datetime.timedelta] = datetime.timedelta(seconds=30)
     MAX_ATTEMPTS: ClassVar[int] = 5
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -64,9 +64,12 @@ class JobMixin:
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     heartbeat: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, default=None)
     token: Mapped[str | None] = mapped_column(String(32), default=None)
-    ring_at: Mapped[datetime.datetime] = mapped_column(
-        UtcDateTime, default=lambda: utc_now() + RING_AGAIN
-    )
     error: Mapped[str] = mapped_column(Text, default="")
     created: Mapped[datetime.datetime] = mapped_column(UtcDateTime, default=utc_now)
     finished: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, default=None)
+
+    @declared_attr
+    @classmethod
+    def ring_at(cls) -> Mapped[datetime.datetime]:
+        """When the sweeper rings for it, if it still waits."""
+        return mapped_column(UtcDateTime, default=lambda: utc_now() + cls.RING_AGAIN)

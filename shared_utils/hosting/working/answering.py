@@ -64,9 +64,10 @@ class _AppTask(Task):  # type: ignore[misc]
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]
-    """A consumer that learns names as they come."""
+    """A consumer that learns names as they come, and has nothing to say to other workers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs |= {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         super().__init__(*args, **kwargs)
         self.strategies = _Strategies(self)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from typing import IO, Any
 
 from celery import signals  # type: ignore[import-untyped]
+from celery.exceptions import SecurityWarning  # type: ignore[import-untyped]
+from celery.utils.log import get_multiprocessing_logger  # type: ignore[import-untyped]
 
 from shared_utils.hosting.settings.mistakes import ConfigError
 from shared_utils.hosting.settings.mounts import Settings
@@ -27,6 +30,8 @@ def set_up(worker: Any) -> None:
     Args:
         worker: ``celery.apps.worker.Worker``.
     """
+    # As root it warns of pickled messages; only JSON is accepted here.
+    warnings.simplefilter("ignore", SecurityWarning)
     celery = worker.app
     crew = Crew(_settings())
     queues = [queue_of(name) for name in crew.names] or [queue_of(IDLE)]
@@ -61,7 +66,8 @@ class _Signals:
             connect(receiver, weak=False)
 
     def set_up_logging(self, loglevel: int | str | None = None, **_: object) -> None:
-        configure_logging()
+        get_multiprocessing_logger()  # it sets this one apart when it is made
+        configure_logging(joined=["multiprocessing"])
         logging.root.setLevel(loglevel or logging.INFO)
 
     def ready(self, **_: object) -> None:

@@ -59,7 +59,10 @@ def sweep(name: str, all_waiting: bool) -> str:
 
 
 def _sweep(app: Flask, kind: Jobs, all_waiting: bool) -> bool:
-    from shared_utils.tasks import jobs  # an app that has registered jobs has SQLAlchemy
+    # Here: only an app that has registered jobs needs SQLAlchemy.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from shared_utils.tasks import jobs
 
     mine = []
     try:
@@ -72,8 +75,9 @@ def _sweep(app: Flask, kind: Jobs, all_waiting: bool) -> bool:
                         for job_id, ring_at in waiting
                         if jobs.take_for_ringing(session, kind.model, job_id, ring_at)
                     ]
-    except Exception:  # a database that is away, tables that are not there yet
-        logger.exception("jobs in %s wait: they cannot be read", kind.model.__name__)
+    except SQLAlchemyError as error:  # a database that is away, tables that are not there yet
+        said = [str(getattr(error, "orig", None) or error), *getattr(error, "__notes__", ())]
+        logger.error("%s wait, they cannot be read: %s", kind.model.__name__, "; ".join(said))
         return False
     for job_id in mine:
         kind.ring(job_id)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import KINDS, Broker, broker_of
+from tests.running import Project, until
+from tests.serving.stepping import write_stepping
+
+STEPS = 50
+WORKER = ("-m", "celery", "-A", "shared_utils.tasks", "worker", "--concurrency=2", "-lINFO")
+
+
+class Processes:
+    """Processes in a project's folder, all ended with the test."""
+
+    def __init__(self, project: Project, environ: Mapping[str, str]) -> None:
+        self.project = project
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("ROWHOUSE_", "FLASK_", "PYTEST", "PYTHON"))
+        }
+        self.environ = {
+            **kept,
+            "PYTHONPATH": str(project.root),
+            "ROWHOUSE_SWEEP_EVERY": "0.3",
+            **environ,
+        }
+        self.log = project.root / "processes.log"
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=self.project.root,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        return self.start(*WORKER)
+
+    def lines(self) -> str:
+        return self.log.read_text()
+
+    def stop(self) -> None:
+        for process in self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def children(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return [int(kid) for task in tasks for kid in (task / "children").read_text().split()]
+    return []
+
+
+def rows(project: Project, name: str, query: str) -> list[tuple[object, ...]]:
+    path = project.root / "instance" / f"{name}.sqlite3"
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def name() -> str:
+    """The app, and so the queue, is the test's own."""
+    return f"steps_{secrets.token_hex(4)}"
+
+
+@pytest.fixture(params=KINDS)
+def broker(request: pytest.FixtureRequest, name: str) -> Iterator[Broker]:
+    with broker_of(request.param, name) as made:
+        yield made
+
+
+@pytest.fixture
+def start_processes(project: Project) -> Iterator[Callable[..., Processes]]:
+    made: list[Processes] = []
+
+    def start(environ: Mapping[str, str]) -> Processes:
+        made.append(Processes(project, environ))
+        return made[-1]
+
+    yield start
+    for processes in made:
+        processes.stop()
+
+
+def all_done(project: Project, name: str) -> bool:
+    return not rows(project, name, "select id from job where state not in ('done', 'failed')")
+
+
+def assert_nothing_is_lost_or_twice(project: Project, name: str, jobs: int) -> None:
+    assert rows(project, name, "select state, count(*) from job group by state") == [("done", jobs)]
+    steps = "select count(*), count(distinct job_id || '/' || number) from step"
+    assert rows(project, name, steps) == [(jobs * STEPS, jobs * STEPS)]
+
+
+def torture(project: Project, name: str, processes: Processes, *, jobs: int, seed: int) -> None:
+    """Enqueue that many jobs at least, and kill one process after the other meanwhile."""
+    chance, pause = random.Random(seed), threading.Event()
+    victims = ["child", "worker", "enqueue"] * max(2, jobs // 6)
+    chance.shuffle(victims)
+    enqueue = processes.start("enqueue.py", str(jobs))
+    until(lambda: enqueued(project, name) > 0, "the first job")
+    worker = processes.worker()
+    until(lambda: len(children(worker.pid)) == 2, "its pool")
+    for victim in victims:
+        pause.wait(chance.uniform(0.1, 1.5))
+        if victim == "child":
+            for child in children(worker.pid)[: chance.choice([1, 2])]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+        elif victim == "worker":
+            worker.kill()
+            worker.wait()
+            worker = processes.worker()
+        elif victim == "enqueue":
+            enqueue.kill()
+            enqueue.wait()
+            left = jobs - enqueued(project, name)
+            enqueue = processes.start("enqueue.py", str(max(1, left)))
+    until(lambda: enqueued(project, name) >= jobs, "all jobs")
+    enqueue.wait(60)
+    until(lambda: all_done(project, name), "all jobs are done")
+
+
+def enqueued(project: Project, name: str) -> int:
+    with contextlib.suppress(sqlite3.OperationalError):  # the tables are not there yet
+        [(count,)] = rows(project, name, "select count(*) from job")
+        assert isinstance(count, int)
+        return count
+    return 0
+
+
+def test_no_job_is_lost_and_none_done_twice(
+    project: Project, name: str, broker: Broker, start_processes: Callable[..., Processes]
+) -> None:
+    write_stepping(project, name, steps=STEPS, attempts=100)
+    processes = start_processes(broker.environ)
+    torture(project, name, processes, jobs=6, seed=4)
+    assert_nothing_is_lost_or_twice(project, name, enqueued(project, name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_job_is_lost_and_none_done_twice_in_the_long_run(
+    project: Project,
+    name: str,
+    broker: Broker,
+    start_processes: Callable[..., Processes],
+    seed: int,
+) -> None:
+    write_stepping(project, name, steps=STEPS, attempts=100)
+    processes = start_processes(broker.environ)
+    torture(project, name, processes, jobs=50, seed=seed)
+    assert_nothing_is_lost_or_twice(project, name, enqueued(project, name))
