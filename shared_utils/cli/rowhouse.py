@@ -19,6 +19,7 @@ from shared_utils.cli.db import db_group
 from shared_utils.cli.listing import list_command
 from shared_utils.cli.maintenance import maintenance_command
 from shared_utils.cli.new import new_command
+from shared_utils.cli.prepare import prepare_command
 from shared_utils.cli.routes import routes_command
 from shared_utils.cli.serve import serve_command
 from shared_utils.cli.worker import worker_command
@@ -58,6 +59,7 @@ class ProjectGroup(FlaskGroup):
             config_command,
             new_command,
             maintenance_command,
+            prepare_command,
             db_group,
             serve_command,
             worker_command,

@@ -1,0 +1,23 @@
+"""What the pages of sessions send."""
+
+from __future__ import annotations
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from apps.accounts.users.constants import LONGEST_PASSWORD
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    """A name and its password."""
+
+    name = StringField(validators=[InputRequired("Write your name."), Length(max=255)])
+    password = PasswordField(
+        validators=[InputRequired("Write your password."), Length(max=4 * LONGEST_PASSWORD)]
+    )
+    next = HiddenField()
+
+
+class SignOutForm(FlaskForm):  # type: ignore[misc]
+    """A button."""
