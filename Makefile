@@ -21,8 +21,8 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 serve: $(STAMP) ## serve all apps with gunicorn; BIND=127.0.0.1:9000 for another address
-	@$(BIN)/rowhouse db upgrade
-	@$(BIN)/rowhouse prepare
+	-@$(BIN)/rowhouse db upgrade
+	-@$(BIN)/rowhouse prepare
 	@exec $(BIN)/rowhouse serve $(if $(BIND),--bind $(BIND))
 
 test: $(STAMP) ## run the fast tests; TESTS=tests/apps/trades for some of them
