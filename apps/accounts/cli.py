@@ -31,7 +31,9 @@ def init_app(app: Flask) -> None:
 
 @click.command("create-user")
 @click.argument("name")
-@click.option("--role", type=click.Choice([*Role]), default=Role.USER, show_default=True)
+@click.option(
+    "--role", type=click.Choice([role.value for role in Role]), default="user", show_default=True
+)
 @click.option("--one-time", is_flag=True, help="Print a password that has to be changed at once.")
 @_from_stdin
 @with_appcontext

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import limits as rates
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 
+from apps.accounts.sessions import signing
+from apps.accounts.sessions.forms import json_object
 from apps.accounts.users import fields
-from shared_utils.identity import current_identity
 
 View = Callable[..., ResponseReturnValue]
 
@@ -66,16 +68,22 @@ def address() -> str:
 
 def address_and_name() -> str:
     """Return the client's address and whom it says it is, in a few characters."""
-    identity = current_identity()
-    if request.endpoint == "profile.change_password":
-        name: Any = identity.name if identity else ""
-    elif request.mimetype == "application/json":
-        sent = request.get_json(silent=True)
-        name = sent.get("name") if isinstance(sent, dict) else ""
-    else:
-        name = request.form.get("name", "")
+    # Flask-Limiter takes any error here for one of its storage, and would begin to count anew.
+    try:
+        name = _name()
+    except Exception:  # which the view will meet as well
+        name = ""
     plain = fields.plain_name(name) if isinstance(name, str) else ""
     return f"{address()} {hashlib.sha256(plain.encode(errors='replace')).hexdigest()[:32]}"
+
+
+def _name() -> object:
+    if request.endpoint == "profile.change_password":
+        user = signing.current_user()
+        return user.name if user else ""
+    if request.mimetype == "application/json":
+        return json_object().get("name")
+    return request.form.get("name")
 
 
 def _limit(app: Flask, limiter: Limiter, endpoint: str, key: str, scope: str) -> None:
@@ -93,7 +101,7 @@ def _say_when(limiter: Limiter, response: Response) -> Response:
     """Say when to try again, where that was too often."""
     breached = limiter.current_limit
     if response.status_code == 429 and breached is not None:
-        response.headers["Retry-After"] = str(max(1, breached.reset_at - int(time.time())))
+        response.headers["Retry-After"] = str(max(1, math.ceil(breached.reset_at - time.time())))
     return response
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import abort, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from apps.accounts.sessions import signing
-from apps.accounts.sessions.forms import SignInForm, SignOutForm
+from apps.accounts.sessions.forms import SignInForm, SignOutForm, json_object
 from apps.accounts.users import models
 from apps.accounts.users.constants import LONGEST_PASSWORD
 from shared_utils.identity import checked_next
@@ -64,8 +62,8 @@ def token() -> ResponseReturnValue:
 def _credentials() -> tuple[str, str]:
     if request.mimetype != "application/json":
         abort(415, "Send application/json.")
-    sent: Any = request.get_json(silent=True)
-    name, password = (sent.get("name"), sent.get("password")) if type(sent) is dict else ("", "")
+    sent = json_object()
+    name, password = sent.get("name"), sent.get("password")
     if not (isinstance(name, str) and isinstance(password, str) and name and password):
         abort(400, 'Send an object, such as {"name": "ann", "password": "..."}.')
     if len(name) > 255 or len(password) > 4 * LONGEST_PASSWORD:
