@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -17,6 +17,7 @@ import dispatcher
 from shared_utils.hosting.pages import row_of
 from shared_utils.hosting.settings import mounts, table
 from shared_utils.hosting.settings.mounts import Settings
+from shared_utils.tasks.testing import recorded
 from tests import databases
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class Modules:
         for name in list(sys.modules):
             if name.partition(".")[0] in self.names:
                 del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def rung() -> Iterator[list[tuple[Any, ...]]]:
+    """Bells that a test rings are written down: they would be heard in the repository's folder."""
+    with recorded() as bells:
+        yield bells
 
 
 @pytest.fixture

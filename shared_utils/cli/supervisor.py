@@ -69,6 +69,7 @@ class _Kept:
                 list(self.program.command),
                 process_group=0,
                 stdin=subprocess.DEVNULL,
+                close_fds=False,  # a socket that was handed to us is for them: --bind fd://3
                 preexec_fn=before_exec,
             )
         except OSError as error:  # no process or no memory left, for now

@@ -49,18 +49,20 @@ class Channel(filesystem.Channel):
     @property
     def control_folder(self) -> Path:
         """The folder of exchanges; apps' queues need none."""
-        folder = self.folder / ".exchanges"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+        return self._made(self.folder / ".exchanges")
 
     def _queue(self, queue: str) -> Path:
-        return self.folder / quote(queue, safe="")
+        return self.folder / quote(queue, safe="").replace(".", "%2E")
+
+    def _made(self, folder: Path) -> Path:
+        for path in (self.folder, folder):  # by itself, a parent would not get the mode
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     def _put(  # type: ignore[override]  # kombu overrides it so itself
         self, queue: str, payload: Any, **_: Any
     ) -> None:
-        folder = self._queue(queue)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self._made(self._queue(queue))
         # The clock of the wall: that since boot would put messages of before a boot last.
         name = f"{time.time_ns():020d}-{uuid.uuid4().hex}"
         draft = folder / f"{name}.draft"

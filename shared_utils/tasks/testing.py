@@ -1,9 +1,9 @@
 """For tests of apps: bells that are written down instead of being rung.
 
-    with recorded() as rung:
-        client.post("/imports", ...)
-    assert rung == [("trades.imports.run", 1)]
-    run(1)                                     # what a worker would do, in the test's app context
+with recorded() as rung:
+client.post("/imports", ...)
+assert rung == [("trades.imports.run", 1)]
+run(1)                                     # what a worker would do, in the test's app context
 """
 
 from __future__ import annotations

@@ -175,3 +175,122 @@ def test_no_job_is_lost_and_none_done_twice_in_the_long_run(
     processes = start_processes(broker.environ)
     torture(project, name, processes, jobs=50, seed=seed)
     assert_nothing_is_lost_or_twice(project, name, enqueued(project, name))
+
+
+SICK = {
+    "raises": "raise RuntimeError('no')",
+    "exits": "import sys; sys.exit(3)",
+    "vanishes": "import os; os._exit(4)",
+    "hangs": "import time; time.sleep(1000)",
+}
+
+
+def test_sick_apps_do_not_keep_their_neighbours_from_work(
+    project: Project, start_processes: Callable[..., Processes]
+) -> None:
+    for sick, source in SICK.items():
+        module = project.app(sick, source, "[limits]\nstartup_timeout = 0.5\n")
+        project.write(module.with_name("tasks.py"), "")
+    project.app("wrong", manifest="ownr = 'x'\n").with_name("tasks.py").touch()
+    write_stepping(project, steps=2)
+    processes = start_processes({})
+    processes.worker()
+    until(lambda: "the worker listens to" in processes.lines(), "the worker")
+    processes.start("enqueue.py", "3").wait(60)
+    until(lambda: enqueued(project, "steps") == 3 and all_done(project, "steps"), "the jobs")
+    told = ("raises cannot be built: RuntimeError('no')", "exits cannot be built: SystemExit(3)")
+    for line in (*told, "vanishes is down for tasks", "hangs is down for tasks", "ownr"):
+        until(lambda line=line: line in processes.lines(), line)  # type: ignore[misc]
+
+
+def test_jobs_of_a_sick_app_wait_until_it_is_well(
+    project: Project, start_processes: Callable[..., Processes]
+) -> None:
+    write_stepping(project, steps=2)
+    processes = start_processes({})
+    processes.start("enqueue.py", "3").wait(60)
+    module = project.root / "apps" / "steps" / "__init__.py"
+    sound = module.read_text()
+    module.write_text("raise RuntimeError('no')")
+    processes.worker()
+    until(lambda: "steps cannot be built" in processes.lines(), "it is known to be sick")
+    assert enqueued(project, "steps") == 3
+    assert not all_done(project, "steps")
+    module.write_text(sound)
+    until(lambda: all_done(project, "steps"), "the jobs")
+
+
+def test_a_task_runs_in_its_own_apps_context_and_logs_its_name(
+    project: Project, start_processes: Callable[..., Processes]
+) -> None:
+    source = """
+        import logging
+        from flask import current_app
+        from shared_utils.links import mount_url
+        from shared_utils.tasks import task
+
+        @task("{name}")
+        def tell():
+            logging.getLogger("told").warning(
+                "%s has %s, home is %s", current_app.import_name, current_app.config["SIZE"],
+                mount_url("one"),
+            )
+    """
+    for name, size in (("one", 1), ("two", 2)):
+        module = project.app(name, manifest=f"[config]\nSIZE = {size}\n")
+        project.write(module.with_name("tasks.py"), source.format(name=name))
+    ring = "import sys; from shared_utils.tasks import bells\n"
+    ring += "for name in sys.argv[1:]: bells.send(name.partition('.')[0], name, (), {})\n"
+    project.write(project.root / "ring.py", ring)
+    processes = start_processes({})
+    processes.worker()
+    processes.start("ring.py", "one.tell", "two.tell", "two.nothing").wait(60)
+    for told in ("apps.one has 1, home is /one/", "apps.two has 2, home is /one/"):
+        until(lambda told=told: told in processes.lines(), told)  # type: ignore[misc]
+    missing = "two has no task 'two.nothing'; it has two.tell"
+    until(lambda: missing in processes.lines(), "what is missing is said")
+    lines = [line for line in processes.lines().splitlines() if "apps.two has" in line]
+    assert '"app": "two"' in lines[0]
+
+
+def test_the_maintenance_of_an_app_is_the_maintenance_of_its_jobs(
+    project: Project, start_processes: Callable[..., Processes]
+) -> None:
+    write_stepping(project, steps=2)
+    processes = start_processes({})
+    processes.start("enqueue.py", "1").wait(60)
+    assert project.rowhouse("maintenance", "steps", "on").returncode == 0
+    processes.worker()
+    until(lambda: "the worker listens to" in processes.lines(), "the worker")
+    broker = project.root / "instance" / "run" / "broker" / "steps"
+    until(lambda: not list(broker.glob("*.msg")), "the message is taken")
+    assert not all_done(project, "steps")
+    assert project.rowhouse("maintenance", "steps", "off").returncode == 0
+    until(lambda: all_done(project, "steps"), "the job")
+
+
+def test_a_worker_that_is_told_to_end_ends(
+    project: Project, start_processes: Callable[..., Processes]
+) -> None:
+    write_stepping(project, steps=2)
+    processes = start_processes({})
+    worker = processes.worker()
+    until(lambda: "the worker listens to" in processes.lines(), "the worker")
+    for child in children(worker.pid):
+        os.kill(child, signal.SIGKILL)  # with kombu's own transport, it would hang from here on
+    worker.terminate()
+    assert worker.wait(60) == 0
+
+
+def test_wrong_use_of_rowhouse_worker(project: Project) -> None:
+    project.app("well")
+    told = project.rowhouse("worker")
+    assert (told.returncode, told.stderr) == (1, "Error: no tasks: no app has a tasks.py\n")
+    write_stepping(project)
+    told = project.rowhouse("worker", "-Q", "stebs")
+    assert told.returncode == 2
+    assert "no mount 'stebs'; write steps" in told.stderr
+    project.operator("[host]\nthread = 3\n")
+    told = project.rowhouse("worker")
+    assert told.returncode == 1
+    assert 'write "threads"' in told.stderr
