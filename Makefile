@@ -20,10 +20,10 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
-serve: $(STAMP) ## serve all apps with gunicorn; BIND=127.0.0.1:9000 for another address
-	-@$(BIN)/rowhouse db upgrade
-	-@$(BIN)/rowhouse prepare
-	@exec $(BIN)/rowhouse serve $(if $(BIND),--bind $(BIND))
+serve: $(STAMP) ## migrate, prepare, then gunicorn and a task worker; BIND=127.0.0.1:9000 for another address
+	@$(BIN)/rowhouse db upgrade || echo "serving all the same: the apps named above may fail" >&2
+	@$(BIN)/rowhouse prepare || echo "serving all the same: the apps named above may not be ready" >&2
+	@exec $(BIN)/rowhouse serve --with-worker $(if $(BIND),--bind $(BIND))
 
 test: $(STAMP) ## run the fast tests; TESTS=tests/apps/trades for some of them
 	$(BIN)/python -m pytest -q -n auto -m 'not slow' $(TESTS)

@@ -85,6 +85,11 @@ def create_app():
         time.sleep(0.2)
         return "slow"
 
+    @app.get("/brief")
+    def brief():
+        time.sleep(0.005)
+        return "brief"
+
     @app.get("/large")
     def large():
         return Response(LARGE, mimetype="application/octet-stream")
@@ -170,8 +175,8 @@ def neighbours_mounted(folder: Path) -> Path:
     """Write two apps into a Rowhouse: ``healthy``, the hello-world with a key, and ``neighbour``.
 
     The neighbour has ``/hang``, for ever: it is given no deadline; ``/slow``, which takes 200 ms;
-    and ``/large``, which answers 5 MB. ``unwalled:create_app()`` is the same host without a wall
-    around the healthy one.
+    ``/brief``, which takes 5 ms; and ``/large``, which answers 5 MB.
+    ``unwalled:create_app()`` is the same host without a wall around the healthy one.
     """
     mounts = (
         '[mounts.healthy]\napp = "healthy:create_app()"\n'

@@ -9,9 +9,10 @@ goes on for longer than ``queue_timeout``, so that requests which wait for a slo
 again. A server for each measurement: one that hangs is of no use to the next.
 
 Then the load is the healthy app's alone, on 4, 64 and 200 connections, and 40 connections are on
-the view that takes 200 ms, each beside the plain dispatcher. Last, the walls' own share of a
-request is the CPU time of the worker (see ``requests.py``) beside the same host that leads to the
-same app without a wall.
+the view that takes 200 ms and on one that takes 5 ms, each beside the plain dispatcher. The last is
+told of, not judged: an app whose requests all wait a little gains least from threads in turns.
+Last, the walls' own share of a request is the CPU time of the worker (see ``requests.py``) beside
+the same host that leads to the same app without a wall.
 
 Limits: load generators run on the same cores as what they measure. What takes the worker's GIL
 takes it from all its apps: in (b) the neighbour's answers are work as well. wrk does not count what
@@ -150,7 +151,9 @@ ALONE = {
     "hello, 64 connections": (HELLO, 64),
     "hello, 200 connections": (HELLO, 200),
     "a 200 ms view, 40 connections": ("/neighbour/slow", 40),
+    "a 5 ms view, 40 connections": ("/neighbour/brief", 40),
 }
+NOT_JUDGED = "a 5 ms view, 40 connections"
 
 
 def measure(rounds: int | None) -> Section:
@@ -267,10 +270,10 @@ def _without_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
             beside="plain",
             others=[load.rate for load in measured[f"plain, {what}"]],
             unit="req/s",
-            at_least=0.95,
+            at_least=None if what == NOT_JUDGED else 0.95,
         )
     loads = [load for what in ALONE for load in measured[f"Rowhouse, {what}"]]
-    yield _none_failed("Rowhouse: these four", loads)
+    yield _none_failed("Rowhouse: these five", loads)
 
 
 def _none_failed(what: str, loads: Sequence[Load]) -> Comparison:

@@ -77,16 +77,16 @@ class Sibling:
         prefix: where it is mounted, decoded; "/" when it is served alone.
         row: every mount of the host by name; empty when it is served alone.
         origins: the layer that each config key came from.
-        issuer: name of the mount that signs people in; empty where there is none.
         title: its mount's name for people.
+        issuer: name of the mount that signs people in; empty where there is none.
     """
 
     name: str
     prefix: str
     row: Mapping[str, Neighbour]
     origins: Mapping[str, str]
-    issuer: str = IDENTITY_ISSUER
     title: str = ""
+    issuer: str = IDENTITY_ISSUER
 
 
 def sibling_of(app: Flask) -> Sibling:

@@ -34,12 +34,14 @@ def fresh(kind: str, folder: Path) -> Iterator[str]:
         yield f"sqlite:///{folder / 'test.sqlite3'}"
         return
     server = needed(_server(), "a PostgreSQL server (TEST_POSTGRESQL_URL)")
+    # A schema of its own looks like a database of its own, and is made ten times as fast.
     name = f"rowhouse_test_{os.getpid()}_{next(_numbers)}"
-    _run(server, f'CREATE DATABASE "{name}"')
+    _run(server, f"CREATE SCHEMA {name}")
     try:
-        yield server.set(database=name).render_as_string(hide_password=False)
+        url = server.update_query_dict({"options": f"-csearch_path={name}"})
+        yield url.render_as_string(hide_password=False)
     finally:
-        _run(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        _run(server, "SET lock_timeout = '30s'", f"DROP SCHEMA {name} CASCADE")
 
 
 @functools.cache
@@ -51,7 +53,8 @@ def _server() -> URL | None:
     return _SERVER
 
 
-def _run(server: URL, statement: str) -> None:
+def _run(server: URL, *statements: str) -> None:
     engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
+        for statement in statements:
+            connection.exec_driver_sql(statement)

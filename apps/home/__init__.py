@@ -20,7 +20,7 @@ from flask import Flask
 from apps.home import filters, hooks
 from apps.home.routes import portal
 from config import configure_app
-from shared_utils import errors, look
+from shared_utils import errors, identity, look
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -32,6 +32,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     configure_app(app, overrides)
     look.init_app(app)
+    identity.init_app(app)
     app.register_blueprint(portal.bp)
     app.before_request(hooks.look_along_row)
     app.after_request(hooks.set_content_security_policy)

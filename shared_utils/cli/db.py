@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import sys
 import traceback
 from collections.abc import Callable
 from types import ModuleType
@@ -45,11 +47,8 @@ def upgrade_command(name: str | None, as_json: bool) -> None:
 
     def work(app: Flask) -> dict[str, Any]:
         done = migrations.upgrade(app)
-        if done.before == done.now:
-            told = f"is at its newest revision, {_shown(done.now)}"
-        else:
-            told = f"went from {_shown(done.before)} to {_shown(done.now)}"
-        return _entry(done, told)
+        went = f"went from {_shown(done.before)} to {_shown(done.now)}"
+        return _entry(done, _is_newest(done) if done.before == done.now else went)
 
     _for_each(name, as_json, work)
 
@@ -67,7 +66,7 @@ def current_command(name: str | None, as_json: bool) -> None:
 
     def work(app: Flask) -> dict[str, Any]:
         found = migrations.current(app)
-        entry = _entry(found, f"is at its newest revision, {_shown(found.now)}")
+        entry = _entry(found, _is_newest(found))
         if found.now != found.newest:
             entry["failure"] = (
                 f"is at {_shown(found.now)}, its newest revision is {_shown(found.newest)}; "
@@ -123,10 +122,11 @@ def _for_each(name: str | None, as_json: bool, work: Work) -> None:
     ``work`` returns what there is to tell: ``told`` for people, ``failure`` where it found one.
     """
     entries = []
-    for mounted in _mounts(name):
-        entry = _done(mounted, work, asked_for=name is not None)
-        if entry is not None:
-            entries.append({"name": mounted.mount.name, "failure": None, **entry})
+    with contextlib.redirect_stdout(sys.stderr):  # what apps and migrations print is no report
+        for mounted in _mounts(name):
+            entry = _done(mounted, work, asked_for=name is not None)
+            if entry is not None:
+                entries.append({"name": mounted.mount.name, "failure": None, **entry})
     for entry in entries:
         told = entry.pop("told", None)
         if entry["failure"]:
@@ -187,6 +187,12 @@ def _done(mounted: Mounted, work: Work, *, asked_for: bool) -> dict[str, Any] | 
 def _entry(revisions: Revisions, told: str) -> dict[str, Any]:
     found = dataclasses.asdict(revisions)
     return {key: found[key] for key in ("before", "now", "newest")} | {"told": told}
+
+
+def _is_newest(revisions: Revisions) -> str:
+    if revisions.newest is None:
+        return "has no migrations; write the first with: rowhouse db revision"
+    return f"is at its newest revision, {revisions.newest}"
 
 
 def _shown(revision: str | None) -> str:

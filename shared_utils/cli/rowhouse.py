@@ -22,6 +22,7 @@ from shared_utils.cli.new import new_command
 from shared_utils.cli.prepare import prepare_command
 from shared_utils.cli.routes import routes_command
 from shared_utils.cli.serve import serve_command
+from shared_utils.cli.worker import worker_command
 from shared_utils.hosting.settings.mistakes import ConfigError
 
 
@@ -61,6 +62,7 @@ class ProjectGroup(FlaskGroup):
             prepare_command,
             db_group,
             serve_command,
+            worker_command,
         ):
             self.add_command(command)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
-from dotenv import dotenv_values
 
+from shared_utils.cli.production import enter_production
 from shared_utils.cli.project import project_root
 
 
@@ -17,23 +16,24 @@ from shared_utils.cli.project import project_root
     context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
     add_help_option=True,
 )
+@click.option("--with-worker", is_flag=True, help="Run a task worker beside it.")
 @click.argument("gunicorn_options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def serve_command(context: click.Context, gunicorn_options: tuple[str, ...]) -> None:
+def serve_command(
+    context: click.Context, with_worker: bool, gunicorn_options: tuple[str, ...]
+) -> None:
     r"""Serve all apps with gunicorn, as gunicorn.conf.py says; its own options win.
 
     \b
     rowhouse serve --bind 0.0.0.0:8000 --workers 4
+
+    With --with-worker, gunicorn and a task worker are each started again when they die.
     """
     root = project_root(context)
-    if operator := os.environ.get("ROWHOUSE_CONFIG"):
-        os.environ["ROWHOUSE_CONFIG"] = str(Path(operator).resolve())
-    os.chdir(root)
-    # What .flaskenv says is for the development server: its FLASK_DEBUG must not come along.
-    for variable, value in dotenv_values(root / ".flaskenv").items():
-        if os.environ.get(variable) == value:
-            del os.environ[variable]
-    for variable in ("FLASK_RUN_FROM_CLI", "FLASK_RUN_EXTRA_FILES"):
-        os.environ.pop(variable, None)
+    enter_production(root)
     sys.stdout.flush()
+    if with_worker:
+        from shared_utils.cli.beside import serve_beside_worker  # only here
+
+        context.exit(serve_beside_worker(root, gunicorn_options))
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *gunicorn_options])

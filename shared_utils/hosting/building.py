@@ -99,8 +99,8 @@ def apply(app: Flask, config: Layered, site: Site) -> None:
         prefix=site.root,
         row=site.row,
         origins=config.origins,
-        issuer=site.settings.host.identity_issuer,
         title=site.mount.title,
+        issuer=site.settings.host.identity_issuer,
     )
 
 

@@ -35,7 +35,7 @@ _STANDARD = tuple(
     f"{sysconfig.get_path(key)}/" for key in ("stdlib", "platstdlib") if sysconfig.get_path(key)
 )
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
-_looking = threading.Lock()
+_looking = threading.RLock()
 """Held while threads are looked at: two that do so at once would undo each other's settings."""
 _INSTALLED = tuple(f"{sysconfig.get_path(key)}/" for key in ("purelib", "platlib"))
 
@@ -55,7 +55,7 @@ def interrupt(thread_id: int, exception: type[BaseException], *, inside: str = "
     # Look and raise within one turn on the GIL, or the thread could move on in between. A turn
     # that has just begun lasts for a switch interval at least; only the operating system can
     # make it run out here, and then it is too late to raise.
-    with _uncollected():
+    with uncollected():
         interval = sys.getswitchinterval()
         sys.setswitchinterval(max(interval, _TURN))
         try:
@@ -91,7 +91,7 @@ class Stack:
     """
 
     def __init__(self, thread_id: int, *, inside: str = "") -> None:
-        with _uncollected():
+        with uncollected():
             frame = sys._current_frames().get(thread_id)
             frames = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False)
         if frame is None:
@@ -106,7 +106,7 @@ class Stack:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Collect no garbage meanwhile.
 
     A collection runs finalizers, which let go of the GIL: the turn would be over. And one inside of
@@ -127,7 +127,7 @@ def _uncollected() -> Iterator[None]:
 
 def _reset_after_fork() -> None:
     global _looking
-    _looking = threading.Lock()
+    _looking = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

@@ -4,8 +4,8 @@ One thread at a time runs Python. Others that could run too wait for the interpr
 take it over at each call to the system: a convoy that costs a third of what a worker could answer
 (`make bench` measures it). So a thread takes one job after the other while the rest of them rest.
 It has a turn until its job is done, or for `TURN` seconds: a job that takes longer may be blocked,
-and must not keep others waiting. Whether there are one or two turns at once follows from how busy the
-process is while jobs wait: one where they compute, two where each is blocked for a while.
+and must not keep others waiting. Whether there are one or two turns at once follows from how busy
+the process is while jobs wait: one where they compute, two where each is blocked for a while.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Pool(Generic[Job]):
         self._turns: dict[threading.Lock, float] = {}
         """When each of the threads that have a turn began with its job."""
         self._own = threading.local()
-        self._started = 0
+        self._threads: list[threading.Lock] = []
+        """All of them, by the same locks."""
         self._most = 1
         self._has_ended = False
         self._ran_dry = True
@@ -92,8 +93,9 @@ class Pool(Generic[Job]):
             self._weigh(now)
         if not self._jobs:
             return
-        for thread, began in list(self._turns.items()):
-            if now - began >= TURN:
+        # No list of pairs: those may set off a garbage collection, in which turns begin and end.
+        for thread in list(self._turns):
+            if now - self._turns.get(thread, now) >= TURN:
                 # It may have begun with its next job since: then there is a turn more for once.
                 self._turns.pop(thread, None)
         with self._lock:
@@ -110,8 +112,9 @@ class Pool(Generic[Job]):
         """
         # Without the lock: a signal may have come while it is held.
         self._has_ended = True
-        while self._resting:
-            self._resting.pop().release()
+        for thread in self._threads:  # one may be on its way from a rest to a turn
+            if thread.locked():
+                thread.release()
 
     def _weigh(self, now: float) -> None:
         """See how busy the process has been since the last time, and whether jobs had to wait."""
@@ -134,19 +137,21 @@ class Pool(Generic[Job]):
 
     def _start(self) -> None:
         """Start another thread, if there may be one."""
-        if self._started >= self._size:
+        number = len(self._threads)
+        if number >= self._size:
             return
+        thread = threading.Lock()
+        thread.acquire()
+        self._threads.append(thread)
         try:
-            threading.Thread(target=self._run, name=f"rowhouse-pool-{self._started}").start()
+            name = f"rowhouse-pool-{number}"
+            threading.Thread(target=self._run, args=(thread,), name=name).start()
         except RuntimeError:  # a limit of processes, or of memory
-            if not self._started:
+            self._threads.pop()
+            if not number:
                 raise
-        else:
-            self._started += 1
 
-    def _run(self) -> None:
-        me = threading.Lock()
-        me.acquire()
+    def _run(self, me: threading.Lock) -> None:
         self._own.lock = me
         while True:
             job = self._next(me)

@@ -156,7 +156,8 @@ class Connection(gthread.TConn):
     def close(self, graceful: bool = False) -> None:
         """Close the connection; to do so gracefully is what ``end`` and ``has_ended`` are for."""
         if isinstance(self.sock, ClientSocket):
-            self.sock.release()
+            with contextlib.suppress(OSError):  # an app has closed its number
+                self.sock.release()
         else:
             super().close(graceful)
 

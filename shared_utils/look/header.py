@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
-from flask import current_app, request
+from flask import current_app
 
 from shared_utils.links import mount_url
 from shared_utils.look.files import url
@@ -30,22 +28,19 @@ def all_apps() -> str | None:
 
 
 def account() -> str | None:
-    """Return the URL of the page about whoever is signed in; None without the app ``accounts``."""
-    return mount_url("accounts")
+    """Return the URL of the page about whoever is signed in; None where the row has no issuer."""
+    return mount_url(sibling_of(current_app).issuer)
 
 
 def sign_in() -> str | None:
-    """Return the URL to sign in at, and to come back from to this page."""
-    accounts = account()
-    if accounts is None:
-        return None
-    # Only what was read can be asked for again.
-    path = request.root_path + request.full_path.removesuffix("?")
-    back = f"?{urlencode({'next': path}, safe='/')}" if request.method in ("GET", "HEAD") else ""
-    return f"{accounts}sign-in{back}"
+    """Return the URL to sign in at, and to come back from to this page; None as for the others."""
+    # Only here: an app without identity does not need what that needs from the index.
+    from shared_utils.identity.returning import here, sign_in_url
+
+    return sign_in_url(here())
 
 
 def sign_out() -> str | None:
-    """Return the URL of the page to sign out at; None without the app ``accounts``."""
-    accounts = account()
-    return accounts and f"{accounts}sign-out"
+    """Return the URL of the page to sign out on; None where the row has no issuer."""
+    issuer = account()
+    return issuer and f"{issuer}sign-out"

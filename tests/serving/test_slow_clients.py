@@ -59,6 +59,18 @@ LAB = """
         def leave():
             raise SystemExit(3)
 
+        @app.get("/hurry")
+        def hurry():
+            request.environ["gunicorn.socket"].settimeout(5)
+            return "hello"
+
+        together = threading.Barrier(40)  # the slots that one app may have are 48
+
+        @app.get("/together")
+        def wait_for_all():
+            together.wait()
+            return "hello"
+
         kept = []
 
         @app.get("/keep")
@@ -215,6 +227,35 @@ def test_requests_that_come_together_are_answered(
     answer.read()
     sock.sendall(GET[split:] + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     assert rest(sock).count(b"\r\n\r\nhello") == 2
+
+
+@pytest.mark.parametrize("path", [b"", b"hurry"], ids=["pipelined", "with a timeout of an app's"])
+def test_a_connection_is_kept_whatever_came_before(
+    lab: Callable[..., Server], connect: Connect, path: bytes
+) -> None:
+    server = lab("--keep-alive=600")
+    sock = connect(server)
+    for together in (3, 1, 2):
+        sock.sendall(GET.replace(b"/lab/", b"/lab/" + path) * together)
+        got = b""
+        while got.count(b"\r\n\r\nhello") < together:
+            got += (data := sock.recv(65536))
+            assert data
+    assert server.get("/lab/connections").text == "2"
+
+
+def test_requests_that_wait_for_one_another_are_all_answered(
+    lab: Callable[..., Server], connect: Connect
+) -> None:
+    server = lab("--keep-alive=600")
+    waiting = [connect(server) for _ in range(40)]
+    for _ in range(2):
+        for sock in waiting:
+            sock.sendall(GET.replace(b"/lab/", b"/lab/together"))
+        for sock in waiting:
+            answer = http.client.HTTPResponse(sock)
+            answer.begin()
+            assert answer.read() == b"hello"
 
 
 def test_an_app_may_wait_on_the_socket_as_long_as_it_likes(

@@ -191,8 +191,7 @@ class Exchange(Clock):
                 exc_info = None
         elif self._status is not None:
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
-        headers = list(headers)
-        self._left, has_cookies = checked(status, headers)
+        headers, (self._left, has_cookies) = checked(status, headers)
         if has_cookies and (scoped := self._terms.scoped) is not None:
             headers = scoped(headers, self._environ["SCRIPT_NAME"])
         self._status, self._headers = status, headers

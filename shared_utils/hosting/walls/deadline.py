@@ -132,7 +132,8 @@ class Clock:
                 break
             except DeadlineExceeded as interrupted:
                 landed = interrupted
-        if self.exceeded:
+        self.thread = 0  # what is read or written later is not on the app's time
+        if self.exceeded or self.is_counted:
             self._terms.watchdog.count(self)
         if landed is not None:
             raise landed
@@ -164,30 +165,32 @@ class Clock:
 
     def check(self) -> None:
         """Interrupt the thread, where the limit is passed and it is safe where the thread is."""
-        if self._looking is None:
-            self._looking = threading.Lock()  # before it is taken: the request waits for this
+        # Before it is taken: the request waits for this. In one step: there may be two watchdogs.
+        looking = self._looking or self.__dict__.setdefault("_looking", threading.Lock())
+        stack: object = ""
         told: tuple[object, bool] | None = None
-        if not self._looking.acquire(blocking=False):
-            return
-        running, since = self._terms.watchdog.running, None
-        try:
-            since = running.pop(self, None)
-            if since is not None and self.is_late(since):
-                told = self._interrupt()
-        finally:
-            if since is not None:
-                running[self] = since
-            self._looking.release()
+        if not self.exceeded:
+            with contextlib.suppress(BaseException):  # it looks at loaders of the app's modules
+                stack = interrupt.Stack(self.thread, inside=WALLS)
+        # A finalizer that hangs must not do so while the request waits.
+        with interrupt.uncollected():
+            if not looking.acquire(blocking=False):
+                return
+            running, since = self._terms.watchdog.running, None
+            try:
+                since = running.pop(self, None)
+                if since is not None and self.is_late(since):
+                    told = self._interrupt(stack)
+            finally:
+                if since is not None:
+                    running[self] = since
+                looking.release()
         if told is not None:
             self._report(*told)
 
-    def _interrupt(self) -> tuple[object, bool] | None:
+    def _interrupt(self, stack: object) -> tuple[object, bool] | None:
         """Interrupt the thread; return what to report where it is the first time."""
         is_first = not self.exceeded
-        stack: object = ""
-        if is_first:
-            with contextlib.suppress(BaseException):  # it looks at loaders of the app's modules
-                stack = interrupt.Stack(self.thread, inside=WALLS)
         now = monotonic()
         raised = interrupt.interrupt(self.thread, DeadlineExceeded, inside=WALLS)
         if raised:
@@ -236,7 +239,9 @@ class Watchdog:
         """Begin anew: a forked process has none of these threads."""
         self.running: dict[Clock, float] = {}
         self.due = 0.0
-        self._busy = threading.Event()
+        # Held while the watchdog sleeps. No Event: that makes a lock while it holds its own.
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._counting = threading.Lock()
@@ -251,19 +256,22 @@ class Watchdog:
 
     def wake(self) -> None:
         """Have the clocks looked at: by another thread, where the one for it is lost."""
-        now = monotonic()
-        if not self._busy.is_set():
+        thread, due, now = self._thread, self.due, monotonic()
+        if not due:
             self.due = now + LOST_AFTER
-            self._busy.set()
-            if self._thread is None:
-                self._start(None)
-        elif now > self.due:
-            self._start(self._thread)
+            with contextlib.suppress(RuntimeError):  # another request has woken it
+                self._asleep.release()
+        if thread is None or now > due > 0:
+            self._start(thread)
 
     def count(self, clock: Clock) -> None:
         """Report where a thread hangs, or is back: that before its request is given back."""
         with self._counting:
-            is_stuck = clock in self.running and monotonic() - clock.exceeded_at > STUCK_AFTER
+            is_stuck = (
+                clock.exceeded
+                and clock in self.running
+                and monotonic() - clock.exceeded_at > STUCK_AFTER
+            )
             if is_stuck != clock.is_counted:
                 clock.is_counted = is_stuck
                 self._stuck += 1 if is_stuck else -1
@@ -280,25 +288,23 @@ class Watchdog:
                 thread.start()
             except (RuntimeError, MemoryError):  # the next request tries again
                 self._thread = None
-                self._busy.clear()
                 self.due = 0.0
 
     def _run(self) -> None:
-        while self._thread is threading.current_thread():
-            self._busy.wait()
+        me = threading.current_thread()
+        while self._thread is me:
             self.due = monotonic() + LOST_AFTER
             _outlived(self._look)
-            if not self.running:
-                self._busy.clear()
+            if self._thread is me and not self.running:
                 self.due = 0.0
-                if self.running:  # one began in between
-                    self.due = monotonic() + LOST_AFTER
-                    self._busy.set()
+                if not self.running:  # else one began in between
+                    self._asleep.acquire()
             sleep(TICK)
 
     def _look(self) -> None:
-        for clock, since in list(self.running.items()):
-            if clock.is_late(since):
+        for clock in list(self.running):  # one step, which that of its items is not
+            since = self.running.get(clock)
+            if since is not None and clock.is_late(since):
                 _outlived(clock.check)
             if clock.exceeded:
                 _outlived(partial(self.count, clock))

@@ -5,7 +5,7 @@ Cheap where all is well, which is always; what exactly is wrong is found out aft
 
 from __future__ import annotations
 
-import functools
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,6 +15,9 @@ from shared_utils.hosting.cookies import Headers
 _STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
 _HEADERS = re.compile(r"(?:\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*)*")
 """Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
+
+
+_Pairs = tuple[tuple[str, ...], ...]
 
 
 class Misuse(Exception):
@@ -33,20 +36,28 @@ class Sound(NamedTuple):
     has_cookies: bool
 
 
-def checked(status: str, headers: Headers) -> Sound:
-    """Check what an app gave to ``start_response``.
+def checked(status: str, headers: Headers) -> tuple[Headers, Sound]:
+    """Check what an app gave to ``start_response``; return the headers, which it changes no more.
 
     Raises:
         Misuse: status or headers are none that a response can have.
     """
-    pairs = tuple(headers)
+    # Pairs that are lists could be changed later.
+    pairs = tuple([tuple(pair) if isinstance(pair, list) else pair for pair in headers])
     try:
-        return _known(status, pairs)
-    except TypeError:  # pairs that are lists cannot be looked up
-        return _checked(status, pairs)
+        sound = _known.get((status, pairs))
+    except TypeError:
+        raise Misuse(_fault_in(status, pairs)) from None
+    if sound is None:
+        sound = _checked(status, pairs)
+        if _is_worth_it(status, pairs):
+            if len(_known) >= 256:
+                _known.clear()
+            _known[status, pairs] = sound
+    return list(pairs), sound
 
 
-def _checked(status: str, headers: tuple[tuple[str, str], ...]) -> Sound:
+def _checked(status: str, headers: _Pairs) -> Sound:
     try:
         lines = "\n".join(["", *map(":".join, headers)])
         is_sound = (
@@ -62,8 +73,17 @@ def _checked(status: str, headers: tuple[tuple[str, str], ...]) -> Sound:
     return Sound(_length_in(lines), "\nset-cookie:" in lines)
 
 
-_known = functools.lru_cache(256)(_checked)
+_known: dict[tuple[str, _Pairs], Sound] = {}
 """Most responses of an app have the same few headers."""
+
+
+def _is_worth_it(status: str, headers: _Pairs) -> bool:
+    """Say whether headers may be kept: they are small, and nothing in them is of an app's classes.
+
+    Those would compare themselves with a neighbour's headers, and keep what belongs to them.
+    """
+    texts = [status, *itertools.chain.from_iterable(headers)]
+    return set(map(type, texts)) == {str} and sum(map(len, texts)) <= 2048
 
 
 def _length_in(lines: str) -> int | None:
@@ -71,8 +91,8 @@ def _length_in(lines: str) -> int | None:
     if at < 0:
         return None
     value = lines[at + 16 :].partition("\n")[0].strip(" \t")
-    if not value.isdecimal():
-        raise Misuse(f"its Content-Length is {value!r}; write a number of bytes")
+    if not value.isdecimal() or len(value) > 18:
+        raise Misuse(f"its Content-Length is {value[:40]!r}; write a number of bytes")
     other = _length_in(lines[:at])
     if other is not None and other != int(value):
         raise Misuse(f"its Content-Length is both {other} and {int(value)}")

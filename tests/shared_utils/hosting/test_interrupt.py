@@ -152,12 +152,12 @@ def test_a_stack_shows_the_innermost_line_last() -> None:
 def test_no_garbage_is_collected_while_frames_are_looked_at() -> None:
     """A collection inside of ``sys._current_frames`` stops the process: python/cpython#106883."""
     assert gc.isenabled()
-    with interrupt._uncollected():
+    with interrupt.uncollected():
         assert not gc.isenabled()
     assert gc.isenabled()
     gc.disable()
     try:
-        with interrupt._uncollected():
+        with interrupt.uncollected():
             pass
         assert not gc.isenabled()
     finally:

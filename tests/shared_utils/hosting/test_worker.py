@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import subprocess
@@ -122,6 +123,13 @@ def test_a_connection_that_an_app_has_closed_is_gone(
 ) -> None:
     conn.sock.close()
     assert look() is Head.GONE
+
+
+def test_a_connection_whose_number_an_app_has_closed_is_closed(conn: Connection) -> None:
+    os.close(conn.sock.fileno())
+    assert conn.look() is Head.GONE
+    assert conn.has_ended()
+    conn.close()
 
 
 def test_a_socket_that_cannot_wait_for_more_is_for_a_thread() -> None:

@@ -214,6 +214,19 @@ def test_an_empty_chunk_is_no_beginning(wall: Callable[..., Wall]) -> None:
     assert (server.status, server.body) == (200, b"onetwo")
 
 
+def test_headers_that_an_app_changes_later_stay_as_they_were(wall: Callable[..., Wall]) -> None:
+    length = ["Content-Length", "1"]
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        headers: Any = [length]
+        start_response("200 OK", headers)
+        length[1] = "2000"
+        headers.append(("X-Late", "1"))
+        return [b"x"]
+
+    assert wall().serve(app).starts == [("200 OK", {"Content-Length": "1"})]
+
+
 def test_headers_may_come_in_pairs_of_any_kind(wall: Callable[..., Wall]) -> None:
     server = wall().serve(answering([b"x"], headers=iter([["X-One", "1"], ("X-Two", "2")])))
     assert server.starts == [("200 OK", {"X-One": "1", "X-Two": "2"})]

@@ -294,6 +294,53 @@ def test_a_response_that_nobody_closes_is_not_kept(wall: Callable[..., Wall]) ->
     assert server.walls.watchdog.running == {}
 
 
+def test_a_body_that_is_read_after_its_request_is_not_on_the_clock(
+    wall: Callable[..., Wall],
+) -> None:
+    kept: list[Any] = []
+
+    def keeps(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        kept.append(environ["wsgi.input"])
+        spin()
+        return []
+
+    given = {"wsgi.input": io.BytesIO(b"sent"), "CONTENT_LENGTH": "4"}
+    server = wall(deadline=SHORT)
+    assert server.serve(keeps, method="POST", environ_overrides=given).status == 504
+    assert kept[0].read(4) == b"sent"
+    assert server.walls.watchdog.running == {}
+
+
+def test_a_thread_that_is_back_is_not_counted_whatever_the_app_has_done_meanwhile(
+    wall: Callable[..., Wall], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread of the app begins the response: its clock starts anew."""
+    monkeypatch.setattr(deadline, "STUCK_AFTER", 0.05)
+    reports: list[int] = []
+    go = threading.Event()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def begin() -> None:
+            go.wait(20)
+            write(b"one")
+
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        other = threading.Thread(target=begin)
+        other.start()
+        other.join(20)
+        return []
+
+    server = wall(deadline=SHORT, stream_deadline=60)
+    server.walls.watchdog.call_when_stuck(reports.append)
+    thread = threading.Thread(target=server.serve, args=[app])
+    thread.start()
+    eventually(lambda: reports == [1])
+    go.set()
+    thread.join(20)
+    assert reports == [1, 0]
+    assert server.walls.watchdog.running == {}
+
+
 def test_a_watchdog_that_hangs_is_replaced(
     wall: Callable[..., Wall], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
