@@ -20,9 +20,9 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
-serve: $(STAMP) ## migrate, then gunicorn and a task worker; BIND=127.0.0.1:9000 for another address
-	@$(BIN)/rowhouse db upgrade || true # who is down is told, and does not stop the others
-	@$(BIN)/rowhouse prepare || true
+serve: $(STAMP) ## migrate, prepare, then gunicorn and a task worker; BIND=127.0.0.1:9000 for another address
+	@$(BIN)/rowhouse db upgrade || echo "serving all the same: the apps named above may fail" >&2
+	@$(BIN)/rowhouse prepare || echo "serving all the same: the apps named above may not be ready" >&2
 	@exec $(BIN)/rowhouse serve --with-worker $(if $(BIND),--bind $(BIND))
 
 test: $(STAMP) ## run the fast tests; TESTS=tests/apps/trades for some of them

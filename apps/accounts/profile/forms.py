@@ -52,7 +52,7 @@ class SignUpForm(_NewPassword):
 
 
 class PasswordForm(_NewPassword):
-    """The password until now, and a new one."""
+    """The current password, and a new one."""
 
     current = PasswordField(validators=[_NEEDED, _BOUNDED])
 
@@ -65,7 +65,7 @@ class PasswordForm(_NewPassword):
         return self._name
 
     def validate_password(self, field: PasswordField) -> None:
-        """Refuse what others would guess, and the one until now."""
+        """Refuse what others would guess, and the current one."""
         super().validate_password(field)
         if field.data == self.current.data:
-            raise ValidationError("This is the password until now: write another.")
+            raise ValidationError("This is the current password: write another.")

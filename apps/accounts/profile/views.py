@@ -50,7 +50,7 @@ def change_password() -> ResponseReturnValue:
             if wanted is None:  # another app would not show it
                 flash("Your password is changed.", "success")
             return signing.signed_in(user, wanted or url_for("profile.index"))
-        form.current.errors = ["This is not your password until now."]
+        form.current.errors = ["This is not your current password."]
     form.next.data = checked_next(request.values.get("next"))
     page = render_template(
         "profile/password.html", form=form, user=user, shortest=SHORTEST_PASSWORD

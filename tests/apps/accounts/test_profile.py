@@ -94,8 +94,8 @@ def test_the_password_is_changed(person: Person) -> None:
 @pytest.mark.parametrize(
     ("current", "new", "said"),
     [
-        ("wrong", NEW, "not your password until now"),
-        (PASSWORD, PASSWORD, "This is the password until now"),
+        ("wrong", NEW, "not your current password"),
+        (PASSWORD, PASSWORD, "This is the current password"),
         (PASSWORD, "short", "Write 10 to 256"),
     ],
 )
