@@ -5,9 +5,9 @@ change something has to bring it back:
 
     <input type="hidden" name="csrf_token" value="{{ csrf_token() }}">
 
-A request with ``Content-Type: application/json`` is let through without: no form can send that,
-and a browser asks us before a script of another origin may (Fetch standard, CORS-preflight), which
-we never allow. A sibling is of the same origin: against a script of a sibling, no token helps.
+The API needs none: no form can send what it takes, and a browser asks us before a script of another
+origin may (Fetch standard, CORS-preflight), which we never allow. A sibling is of the same origin:
+against a script of a sibling, no token helps.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def token() -> str:
 
 
 def check() -> None:
-    """Refuse, with 400, a form that does not bring the session's token; for ``before_request``."""
-    if request.method in _SAFE_METHODS or request.mimetype == "application/json":
+    """Refuse, with 400, a form without the session's token; for ``before_request`` of pages."""
+    if request.method in _SAFE_METHODS:
         return
     held = session.get(FIELD, "")
     sent = request.form.get(FIELD, "")
@@ -42,5 +42,5 @@ def check() -> None:
         abort(
             400,
             "This form was opened too long ago, or not on our page: open the page again and send "
-            "it from there. Programs send application/json.",
+            "it from there. Programs use the API.",
         )

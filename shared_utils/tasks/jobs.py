@@ -41,6 +41,7 @@ from shared_utils.tasks.rows import JobMixin, State, utc_now
 __all__ = [
     "Claim",
     "ClaimLost",
+    "JobError",
     "JobMixin",
     "State",
     "beat",
@@ -58,6 +59,14 @@ logger = logging.getLogger(__name__)
 RING_AGAIN_AT_LEAST = datetime.timedelta(minutes=10)
 LONGEST_ERROR = 4000
 """Characters kept of an error."""
+
+
+class JobError(Exception):
+    """What is wrong with the job itself, in words for the person who waits for it.
+
+    Raised inside of :func:`perform`, it fails the job with these words alone; it is not logged as
+    an error of ours.
+    """
 
 
 class ClaimLost(Exception):
@@ -296,8 +305,9 @@ def perform(
     """Claim a job, do it, and say what came of it.
 
     Where there is nothing to do, as another bell was answered before, nothing is done. An error of
-    the database's (it is away, it is locked) gives the job back for another attempt; any other
-    error fails it, with its text in the row and its traceback in the log.
+    the database's (it is away, it is locked) gives the job back for another attempt; a
+    :class:`JobError` fails it with its own words; any other error fails it, with its text in the
+    row and its traceback in the log.
 
     Args:
         work: does the job, from where it got to; beats in each of its transactions.
@@ -312,6 +322,9 @@ def perform(
             finish(session, model, job_id, token)
     except ClaimLost:
         logger.warning("%s %s has another runner, this one stops", model.__name__, job_id)
+    except JobError as error:
+        with contextlib.suppress(ClaimLost), db.write() as session:
+            fail(session, model, job_id, token, str(error))
     except Exception as error:
         again = isinstance(error, OperationalError | InterfaceError)
         logger.exception("%s %s %s", model.__name__, job_id, "is put off" if again else "failed")

@@ -1,21 +1,16 @@
-"""Pages and JSON of the ledger."""
+"""Pages of the ledger."""
 
 from __future__ import annotations
 
-import datetime
-import json
 from typing import Any
 
 from flask import abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from apps.trades.ledger import forms, models
+from apps.trades.ledger import chart, fields, forms, positions, store
 from apps.trades.ledger.enums import Side
-from shared_utils.logging import app_name, request_id
-from shared_utils.problems import problem
-
-OWNER = ""
-"""Whose trades the pages show: those that belong to nobody."""
+from apps.trades.ledger.fields import plain
+from apps.trades.owners import owner
 
 
 def index() -> str:
@@ -23,112 +18,79 @@ def index() -> str:
     return _page()
 
 
-def trades() -> dict[str, Any]:
-    """Return the trades that the page of the same query would show."""
-    page = _asked_for()
-    older = _older_url("ledger.trades", page)
-    return {"trades": [_as_json(trade) for trade in page.trades], "older": older}
-
-
-def trade(trade_id: int) -> dict[str, str | int]:
-    """Return one trade."""
-    found = models.find(trade_id, owner=OWNER)
-    if found is None:
-        abort(404, f"There is no trade {trade_id}.")
-    return _as_json(found)
-
-
 def record() -> ResponseReturnValue:
-    """Store the trade that a form or a JSON object describes."""
-    if request.mimetype == "application/json":
-        return _record_json()
+    """Store the trade that a form describes."""
     try:
         draft = forms.read(request.form)
     except forms.InvalidTradeError as error:
         return _page(form=request.form, errors=error.errors), 422
-    added = models.add(draft, owner=OWNER)
-    flash(f"Recorded: {added.side} {added.quantity:f} {added.symbol} at {added.price:f}.")
+    trade = store.add(owner(), draft)
+    said = f"{trade.side} {plain(trade.quantity)} {trade.symbol} at {plain(trade.price)}"
+    flash(f"Recorded: {said}.", "success")
     return redirect(url_for("ledger.index"), 303)
 
 
-def _record_json() -> ResponseReturnValue:
-    try:
-        draft = forms.read(_json_object())
-    except forms.InvalidTradeError as error:
-        return problem(
-            422,
-            str(error),
-            app=app_name.get() or current_app.name,
-            request_id=request_id.get() or None,
-            errors=error.errors,
-        )
-    added = models.add(draft, owner=OWNER)
-    return _as_json(added), 201, {"Location": url_for("ledger.trade", trade_id=added.id)}
+def remove(trade_id: int) -> ResponseReturnValue:
+    """Delete a trade."""
+    if not store.remove(owner(), trade_id):
+        abort(404, "You have no such trade.")
+    flash("Deleted.", "success")
+    return redirect(url_for("ledger.index"), 303)
 
 
-def _json_object() -> dict[str, object]:
-    """Return the JSON object that was sent, its numbers as they were written: as exact text."""
-    try:
-        sent = json.loads(request.get_data(), parse_float=str, parse_int=str)
-    except (ValueError, RecursionError):
-        abort(400, 'The body is not JSON; send an object, such as {"symbol": "ACME", ...}.')
-    if not isinstance(sent, dict):
-        abort(400, 'The body is not a JSON object, such as {"symbol": "ACME", ...}.')
-    return sent
+def all_positions() -> str:
+    """Show what is held, what it cost, and how the profit came about."""
+    book = positions.reckon(store.chronological(owner()))
+    return render_template(
+        "ledger/positions.html", book=book, chart=chart.draw(book.by_day), plain=plain
+    )
 
 
 def _page(**context: Any) -> str:
-    page = _asked_for()
+    wanted = _wanted()
+    page = store.newest(owner(), wanted, size=current_app.config["PAGE_SIZE"], before=_before())
+    query: dict[str, Any] = {name: text for name in _FILTERS if (text := request.args.get(name))}
     return render_template(
         "ledger/index.html",
         page=page,
-        older_url=_older_url("ledger.index", page),
-        today=datetime.date.today(),
-        sides=list(Side),
+        query=query,
+        export=_export(wanted),
+        newest_url=url_for("ledger.index", **query) if "before" in request.args else "",
+        older_url=url_for("ledger.index", **query, before=page.older) if page.older else "",
+        last_day=fields.last_day(),
+        sides=[(side.value, side.value.capitalize()) for side in Side],
+        plain=plain,
         **{"form": {}, "errors": {}} | context,
     )
 
 
-def _asked_for() -> models.Page:
-    """Return the page of trades that the query asks for."""
-    side = request.args.get("side", "")
-    if side and side not in list(Side):
-        abort(400, "side is buy or sell.")
-    last = request.args.get("before", type=int)
-    before = None if last is None else models.find(last, owner=OWNER)
-    if "before" in request.args and before is None:
-        abort(400, "before is the id of a trade, as the link to older trades has it.")
-    return models.newest(
-        owner=OWNER,
-        size=current_app.config["PAGE_SIZE"],
-        symbol=_symbol_filter(),
-        side=Side(side) if side else None,
-        before=before,
-    )
+_FILTERS = ("symbol", "side", "since", "until")
 
 
-def _symbol_filter() -> str:
-    return request.args.get("symbol", "").strip().upper()
+def _wanted() -> store.Filter:
+    """Return which trades the query asks for."""
+    given = {name: request.args.get(name, "").strip() for name in _FILTERS}
+    try:
+        return store.Filter(
+            symbol=given["symbol"].upper(),
+            side=fields.side(given["side"]) if given["side"] else None,
+            since=fields.day(given["since"]) if given["since"] else None,
+            until=fields.day(given["until"]) if given["until"] else None,
+        )
+    except ValueError as error:
+        abort(400, str(error))
 
 
-def _older_url(endpoint: str, page: models.Page) -> str | None:
-    if page.older is None:
+def _export(wanted: store.Filter) -> dict[str, Any]:
+    """Return the same filter for the API, which is stricter."""
+    given = {name: getattr(wanted, name) or None for name in _FILTERS}
+    return given if fields.is_symbol(wanted.symbol) else given | {"symbol": None}
+
+
+def _before() -> store.Place | None:
+    if "before" not in request.args:
         return None
-    return url_for(
-        endpoint,
-        before=page.older,
-        symbol=_symbol_filter() or None,
-        side=request.args.get("side") or None,
-    )
-
-
-def _as_json(trade: models.Trade) -> dict[str, str | int]:
-    """Return a trade for JSON; decimals as text, which keeps them exact."""
-    return {
-        "id": trade.id,
-        "symbol": trade.symbol,
-        "side": trade.side.value,
-        "quantity": f"{trade.quantity:f}",
-        "price": f"{trade.price:f}",
-        "traded_on": trade.traded_on.isoformat(),
-    }
+    try:
+        return store.Place.parse(request.args["before"])
+    except ValueError as error:
+        abort(400, str(error))

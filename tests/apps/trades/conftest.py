@@ -37,7 +37,7 @@ def trades_url(served: tuple[str, str], tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def unmade_app(trades_url: str) -> Iterator[Flask]:
+def unmade_app(trades_url: str, tmp_path: Path) -> Iterator[Flask]:
     """Give an app without its tables."""
     app = create_app(
         {
@@ -47,8 +47,10 @@ def unmade_app(trades_url: str) -> Iterator[Flask]:
             "DATABASE_URL": trades_url,
             "PAGE_SIZE": 3,
             "MAX_CONTENT_LENGTH": 65536,
+            "UPLOAD_LIMIT": 200_000,
         }
     )
+    app.instance_path = str(tmp_path / "instance")
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -65,6 +67,14 @@ def trader(trades_app: Flask, trades_prefix: str) -> Trader:
     return Trader(trades_app, trades_prefix)
 
 
+@pytest.fixture(autouse=True)
+def silent_bell(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """Send no message to any broker; give what would have been rung."""
+    rung: list[tuple[object, ...]] = []
+    monkeypatch.setattr("shared_utils.tasks.bells.send", lambda *message: rung.append(message))
+    return rung
+
+
 @pytest.fixture
-def tomorrow() -> str:
-    return (datetime.date.today() + datetime.timedelta(days=1)).isoformat()
+def day_after_tomorrow() -> str:
+    return (datetime.date.today() + datetime.timedelta(days=2)).isoformat()

@@ -86,6 +86,14 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert list(caught.value.errors) == ["symbol", "side", "quantity", "price", "traded_on"]
 
 
-def test_tomorrow_is_refused(tomorrow: str) -> None:
+def test_a_day_that_has_begun_nowhere_is_refused(day_after_tomorrow: str) -> None:
     with pytest.raises(InvalidTradeError, match="today or a day in the past"):
-        read({**SOUND, "traded_on": tomorrow})
+        read({**SOUND, "traded_on": day_after_tomorrow})
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [("12.50", "12.5"), ("10.00", "10"), ("007", "7"), ("100", "100"), ("0.10", "0.1")],
+)
+def test_one_value_has_one_form(text: str, canonical: str) -> None:
+    assert str(read({**SOUND, "price": text}).price) == canonical

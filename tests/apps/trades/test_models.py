@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from apps.trades import create_app
 from apps.trades.database import db
-from apps.trades.ledger import forms, models
+from apps.trades.ledger import forms, store
 from shared_utils.database import migrations, upgrade
 from tests.apps.trades.trader import TRADE, Trader
 
@@ -26,13 +26,15 @@ RECORD_TEN = """
 import sys
 from apps.trades import create_app
 from shared_utils.database import upgrade
+from shared_utils.identity.testing import sign_in
 app = create_app({"SECRET_KEY": "for tests", "DATABASE_URL": sys.argv[1]})
 trade = {"symbol": "ACME", "side": "buy", "quantity": "1", "price": "1", "traded_on": "2024-05-06"}
 print("ready", flush=True)
 sys.stdin.readline()
 upgrade(app)
 client = app.test_client()
-print([client.post("/ledger/", json=trade).status_code for _ in range(10)])
+sign_in(client, "ann")
+print([client.post("/api/v1/trades", json=trade).status_code for _ in range(10)])
 """
 
 BEFORE_MIGRATIONS = """
@@ -47,6 +49,7 @@ BEFORE_MIGRATIONS = """
     CREATE INDEX trade_newest ON trade (traded_on, id);
     CREATE INDEX trade_symbol_newest ON trade (symbol, traded_on, id);
     INSERT INTO trade VALUES (2, 'ACME', 'buy', '10', '12.50', '2024-05-06');
+    INSERT INTO trade VALUES (4, 'ACME', 'buy', '10.0', '12.5', '2024-05-06');
     INSERT INTO trade VALUES (7, 'BRK.B', 'sell', '0.00000001', '123456789012.12345678',
                               '2024-05-07');
 """
@@ -76,7 +79,7 @@ def test_two_threads_write_at_once(trades_app: Flask, trades_prefix: str) -> Non
         assert list(threads.map(write, ["ONE", "TWO"])) == [{201}, {201}]
 
     with trades_app.app_context():
-        stored = [trade.symbol for trade in models.newest(owner="", size=100).trades]
+        stored = [trade.symbol for trade in store.newest("ann", store.Filter(), size=100).trades]
     assert (stored.count("ONE"), stored.count("TWO")) == (25, 25)
 
 
@@ -108,19 +111,21 @@ def test_several_processes_make_the_database_at_once(database_url: str) -> None:
 
 def test_each_user_has_trades_of_their_own(trades_app: Flask) -> None:
     with trades_app.app_context():
-        of_ann = models.add(forms.read(TRADE), owner="7")
-        assert models.find(of_ann.id, owner="7")
-        assert models.find(of_ann.id, owner="8") is None
-        assert [trade.id for trade in models.newest(owner="7", size=9).trades] == [of_ann.id]
-        assert models.newest(owner="8", size=9).trades == []
+        of_ann = store.add("7", forms.read(TRADE))
+        assert store.find("7", of_ann.id)
+        assert store.find("8", of_ann.id) is None
+        assert [trade.id for trade in store.newest("7", store.Filter(), size=9).trades] == [
+            of_ann.id
+        ]
+        assert store.newest("8", store.Filter(), size=9).trades == []
 
 
 def test_an_id_is_not_given_twice(trades_app: Flask) -> None:
     with trades_app.app_context():
-        first = models.add(forms.read(TRADE), owner="")
+        first = store.add("7", forms.read(TRADE))
         with db.write() as session:
             session.delete(first)
-        assert models.add(forms.read(TRADE), owner="").id > first.id
+        assert store.add("7", forms.read(TRADE)).id > first.id
 
 
 @pytest.mark.parametrize("write_ahead", [True, False])
@@ -134,25 +139,18 @@ def test_a_file_from_before_migrations_is_taken_over(tmp_path: Path, write_ahead
 
     upgrade(app)
 
-    trader = Trader(app, "/north/trades")
-    assert trader.trades() == [
-        {
-            "id": 7,
-            "symbol": "BRK.B",
-            "side": "sell",
-            "quantity": "0.00000001",
-            "price": "123456789012.12345678",
-            "traded_on": "2024-05-07",
-        },
-        {"id": 2, **TRADE},
-    ]
-    assert trader.send_json().json == {"id": 8, **TRADE}
     with app.app_context():
-        names = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+        trades = store.newest("", store.Filter(), size=9).trades
+        assert [(trade.id, trade.terms, trade.occurrence) for trade in trades] == [
+            (7, "sell 0.00000001 at 123456789012.12345678", 1),
+            (4, "buy 10 at 12.5", 2),
+            (2, "buy 10 at 12.5", 1),
+        ]
+        assert store.add("", forms.read(TRADE)).id == 8
+        names = "SELECT name FROM sqlite_schema WHERE tbl_name = 'trade'"
         assert set(db.session.scalars(text(names))) == {
-            "alembic_version_trades",
             "ix_trade_owner_newest",
-            "ix_trade_owner_symbol_newest",
+            "sqlite_autoindex_trade_1",
             "trade",
         }
         db.engine.dispose()

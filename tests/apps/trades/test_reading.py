@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -57,15 +58,11 @@ def test_newest_day_comes_first_and_within_it_the_last_recorded(trader: Trader) 
     ("query", "ids"),
     [
         ({"symbol": "ACME"}, [3, 1]),
-        ({"symbol": " acme "}, [3, 1]),
+        ({"since": "2024-05-07"}, []),
+        ({"since": "2024-05-06", "until": "2024-05-06"}, [3, 2, 1]),
+        ({"until": "2024-05-05"}, []),
         ({"side": "sell"}, [3, 2]),
         ({"symbol": "ACME", "side": "sell"}, [3]),
-        ({"symbol": "", "side": ""}, [3, 2, 1]),
-        ({"symbol": "AC%"}, []),
-        ({"symbol": "ACM_"}, []),
-        ({"symbol": "' OR '1'='1"}, []),
-        ({"symbol": "A\0"}, []),
-        ({"symbol": "A" * 9999}, []),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -75,7 +72,7 @@ def test_filters(trader: Trader, query: dict[str, str], ids: list[int]) -> None:
     trader.send_json(symbol="ACME", side="sell")
 
     assert [trade["id"] for trade in trader.trades(**query)] == ids
-    assert trader.page(**query).text.count("<tr>") == (len(ids) + 1 if ids else 0)
+    assert trader.page(**query).text.count("<tr ") == (len(ids) + 1 if ids else 0)
     assert ("No trades match." in trader.page(**query).text) is (not ids)
 
 
@@ -109,9 +106,9 @@ def test_older_leads_through_every_trade_once(trader: Trader) -> None:
         trader.send_json(traded_on=f"2024-05-0{day}", side="sell")
         trader.send_json(symbol="OTHER")
     seen: list[int] = []
-    url: str | None = f"{trader.ledger}trades.json?symbol=ACME&side=sell"
+    url: str | None = f"{trader.api}/trades?symbol=ACME&side=sell"
     while url:
-        answer: Any = trader.get(url).json
+        answer: Any = trader.client.get(url).json
         assert len(answer["trades"]) <= 3
         seen += [trade["id"] for trade in answer["trades"]]
         url = answer["older"]
@@ -122,11 +119,11 @@ def test_older_leads_through_every_trade_once(trader: Trader) -> None:
 def test_trade_recorded_meanwhile_does_not_shift_the_next_page(trader: Trader) -> None:
     for _ in range(5):
         trader.send_json()
-    older = re.search(r'<a href="([^"]+)" rel="next">Older</a>', trader.page().text)
+    older = re.search(r'href="([^"]+)" rel="next">Older</a>', trader.page().text)
     assert older
     trader.send_json()
 
-    page = trader.get(older[1]).text
+    page = trader.get(html.unescape(older[1])).text
 
     assert page.count("<b>ACME</b>") == 2
     assert ">Newest</a>" in page
@@ -156,11 +153,12 @@ def test_every_link_on_the_page_works(trader: Trader) -> None:
     for _ in range(4):
         trader.send_json()
     links = set(re.findall(r'(?:href|src|action)="([^"#]+)"', trader.page().text))
+    links = {html.unescape(link) for link in links if not link.endswith("/delete")}
 
-    assert len(links) == 6
+    assert len(links) == 9
     for link in links:
         assert link.startswith(trader.prefix + "/")
-        assert trader.get(link).status_code == 200, link
+        assert trader.get(link, follow_redirects=True).status_code == 200, link
 
 
 def test_alone_there_is_no_link_to_the_portal(trader: Trader) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from apps.trades.database import db
+from apps.trades.ledger.models import Trade
 from tests.apps.trades.trader import TRADE, Trader
 
 HOSTILE = "<script>alert(1)</script>'\"; DROP TABLE trade; --"
@@ -15,7 +18,7 @@ def test_form_leads_back_to_the_ledger_which_shows_the_trade(trader: Trader) -> 
 
     assert (answer.status_code, answer.location) == (303, trader.ledger)
     page = trader.page().text
-    assert "Recorded: buy 10 ACME at 12.50." in page
+    assert "Recorded: buy 10 ACME at 12.5." in page
     assert "<b>ACME</b>" in page
     assert "Recorded:" not in trader.page().text, "said once"
 
@@ -24,26 +27,33 @@ def test_json_is_answered_with_the_trade_and_its_place(trader: Trader) -> None:
     answer = trader.send_json()
 
     assert answer.status_code == 201
-    assert answer.location == f"{trader.ledger}trades/1.json"
+    assert answer.location == f"{trader.api}/trades/1"
     assert answer.json == {"id": 1, **TRADE}
-    assert trader.get(answer.location).json == answer.json
+    assert trader.client.get(answer.location).json == answer.json
 
 
-def test_json_numbers_stay_exact(trader: Trader) -> None:
-    body = (
-        b'{"symbol": "ACME", "side": "buy", "quantity": 0.00000001,'
-        b' "price": 123456789012.12345678, "traded_on": "2024-05-06"}'
-    )
-    answer = trader.client.post(trader.ledger, data=body, content_type="application/json")
+def test_decimals_stay_exact(trader: Trader) -> None:
+    answer = trader.send_json(quantity="0.00000001", price="123456789012.12345678")
 
     assert answer.json is not None
     assert answer.json["quantity"] == "0.00000001"
     assert answer.json["price"] == "123456789012.12345678"
-    assert '<td class="number">0.00000001</td>' in trader.page().text
+    assert "<span>0.00000001</span>" in trader.page().text
 
 
-def test_form_with_mistakes_comes_back_as_it_was_filled_in(trader: Trader, tomorrow: str) -> None:
-    answer = trader.send_form(symbol="acme", quantity="-3", side="sell", traded_on=tomorrow)
+def test_equal_trades_are_each_kept(trader: Trader) -> None:
+    trader.send_json(price="12.50")
+    trader.send_json(price="12.5")
+
+    assert [trade["id"] for trade in trader.trades()] == [2, 1]
+
+
+def test_form_with_mistakes_comes_back_as_it_was_filled_in(
+    trader: Trader, day_after_tomorrow: str
+) -> None:
+    answer = trader.send_form(
+        symbol="acme", quantity="-3", side="sell", traded_on=day_after_tomorrow
+    )
 
     assert answer.status_code == 422
     assert "Nothing was recorded." in answer.text
@@ -57,7 +67,7 @@ def test_form_with_mistakes_comes_back_as_it_was_filled_in(trader: Trader, tomor
 
 
 def test_json_with_mistakes_is_answered_with_all_of_them(trader: Trader) -> None:
-    answer = trader.send_json(symbol="acme", price=-1)
+    answer = trader.send_json(symbol="acme", price="-1")
 
     assert answer.status_code == 422
     assert answer.mimetype == "application/problem+json"
@@ -82,9 +92,8 @@ def test_markup_and_sql_in_a_field_are_only_text(trader: Trader, field: str) -> 
     [
         b"",
         b"{",
-        b"[]",
-        b"null",
-        b'"text"',
+        b'{"price": NaN}',
+        b'{"price": "1", "price": "2"}',
         b"\xff",
         b"[" * 60000,
         b'{"price": ' + b"1" * 60000 + b"",
@@ -92,7 +101,7 @@ def test_markup_and_sql_in_a_field_are_only_text(trader: Trader, field: str) -> 
     ids=lambda body: repr(body)[:16],
 )
 def test_body_that_is_no_json_object_is_refused(trader: Trader, body: bytes) -> None:
-    answer = trader.client.post(trader.ledger, data=body, content_type="application/json")
+    answer = trader.client.post(f"{trader.api}/trades", data=body, content_type="application/json")
 
     assert answer.status_code == 400
     assert answer.mimetype == "application/problem+json"
@@ -101,22 +110,40 @@ def test_body_that_is_no_json_object_is_refused(trader: Trader, body: bytes) -> 
 
 def test_odd_values_in_json_are_refused(trader: Trader) -> None:
     body = (
-        b'{"symbol": "\\ud800", "side": {"a": 1}, "quantity": NaN,'
-        b' "price": 1e999999, "traded_on": 0}'
+        b'{"symbol": "\\ud800", "side": {"a": 1}, "quantity": 5, "price": 1e99, "traded_on": 0}'
     )
 
-    answer = trader.client.post(trader.ledger, data=body, content_type="application/json")
+    answer = trader.client.post(f"{trader.api}/trades", data=body, content_type="application/json")
 
     assert answer.status_code == 422
     assert answer.json is not None
     assert len(answer.json["errors"]) == 5
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded"])
-def test_huge_body_is_refused(trader: Trader, content_type: str) -> None:
-    answer = trader.client.post(trader.ledger, data=b"a" * 65537, content_type=content_type)
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"{}", b"5"])
+def test_json_that_is_no_trade_is_refused(trader: Trader, body: bytes) -> None:
+    answer = trader.client.post(f"{trader.api}/trades", data=body, content_type="application/json")
 
-    assert answer.status_code == 413
+    assert answer.status_code == 422
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_field_that_is_not_known_is_refused(trader: Trader) -> None:
+    answer = trader.send_json(note="x")
+
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert list(answer.json["errors"]) == ["note"]
+
+
+def test_huge_bodies_are_refused(trader: Trader) -> None:
+    body = b"a" * 65537
+    answer = trader.client.post(f"{trader.api}/trades", data=body, content_type="application/json")
+    page = trader.client.post(
+        trader.ledger, data=body, content_type="application/x-www-form-urlencoded"
+    )
+
+    assert (answer.status_code, page.status_code) == (413, 413)
     assert trader.trades() == []
 
 
@@ -148,7 +175,39 @@ def test_without_a_session_an_empty_token_is_refused(trader: Trader) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", ""])
-def test_only_json_needs_no_token(trader: Trader, content_type: str) -> None:
-    answer = trader.client.post(trader.ledger, data=b'{"symbol": 1}', content_type=content_type)
+def test_api_takes_nothing_that_a_form_can_send(trader: Trader, content_type: str) -> None:
+    body = b'{"symbol": "ACME"}'
+    answer = trader.client.post(f"{trader.api}/trades", data=body, content_type=content_type)
 
-    assert answer.status_code == 400
+    assert answer.status_code == 415
+    assert trader.trades() == []
+
+
+def test_deleted_trade_is_gone(trader: Trader) -> None:
+    place = trader.send_json().location
+
+    assert trader.client.delete(place).status_code == 204
+    assert trader.client.get(place).status_code == 404
+    assert trader.client.delete(place).status_code == 404
+
+
+def test_page_deletes_with_the_sessions_token(trader: Trader) -> None:
+    trader.send_json()
+    url = f"{trader.ledger}1/delete"
+
+    assert trader.client.post(url).status_code == 400
+    answer = trader.client.post(url, data={"csrf_token": trader.token()})
+    assert (answer.status_code, answer.location) == (303, trader.ledger)
+    assert trader.trades() == []
+    assert trader.client.post(url, data={"csrf_token": trader.token()}).status_code == 404
+
+
+def test_equal_trades_have_numbers_without_gaps(trader: Trader) -> None:
+    for _ in range(3):
+        trader.send_json()
+    trader.client.delete(f"{trader.api}/trades/1")
+    trader.client.delete(f"{trader.api}/trades/2")
+
+    with trader.app.app_context():
+        assert db.session.scalars(select(Trade.occurrence)).all() == [1]
+    assert trader.send_json().status_code == 201
