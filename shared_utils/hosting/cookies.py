@@ -6,12 +6,14 @@ and let one overwrite another's of the same name (RFC 6265, section 5.4).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from urllib.parse import quote, unquote_to_bytes
 
 from shared_utils.sibling import IDENTITY_COOKIE
 
 _SAFE = "/~!$&'()*+,:=@"
+_BEHIND_COMMA = re.compile(rf",\s*{IDENTITY_COOKIE}\s*=[^;,]*")
 
 Headers = list[tuple[str, str]]
 
@@ -60,7 +62,13 @@ def is_identity(cookie: str) -> bool:
 
 
 def without(cookies: str, names: Collection[str], *, keep: str = "") -> str:
-    """Return a ``Cookie`` header without the cookies of these names, but with ``keep``."""
+    """Return a ``Cookie`` header without the cookies of these names, but with ``keep``.
+
+    Where a client has sent several headers, servers join them with commas: the identity is not
+    hidden behind one.
+    """
+    if IDENTITY_COOKIE in names and "," in cookies:
+        cookies = _BEHIND_COMMA.sub("", cookies)
     pairs = ((pair.partition("=")[0].strip(), pair) for pair in cookies.split(";"))
     return ";".join(pair for name, pair in pairs if name == keep or name not in names).strip()
 

@@ -134,6 +134,20 @@ def test_cookies_without_a_neighbours(cookies: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cookies", "kept"),
+    [
+        ("a=1,rowhouse_identity=x", "a=1"),
+        ("a=1, rowhouse_identity =x,b=2; c=3", "a=1,b=2; c=3"),
+        ("rowhouse_identity=y,rowhouse_identity=x", ""),
+        ("a=1,2; rowhouse_identity=x", "a=1,2"),
+    ],
+)
+def test_the_identity_is_not_hidden_behind_a_comma(cookies: str, kept: str) -> None:
+    assert without(cookies, {"rowhouse_identity"}) == kept
+    assert without(cookies, {"b"}) == cookies
+
+
+@pytest.mark.parametrize(
     "cookie",
     [
         "rowhouse_identity=x",
