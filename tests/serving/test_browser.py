@@ -107,7 +107,6 @@ def test_sign_up_import_look_and_sign_out(row: Server, browser: Browser, tmp_pat
     faults = Faults(page, base)
 
     sign_up(page)
-    page.goto("/")
     expect(page.get_by_role("banner")).to_contain_text("ann")
 
     page.get_by_role("link", name="Trades").click()
@@ -123,6 +122,8 @@ def test_sign_up_import_look_and_sign_out(row: Server, browser: Browser, tmp_pat
 
     page.get_by_role("link", name="Sign out").click()
     page.locator("main").get_by_role("button", name="Sign out").click()
+    expect(page).not_to_have_url(re.compile("sign-out"))
+    page.wait_for_load_state("networkidle")
     page.goto("/trades/")
     expect(page).to_have_url(re.compile(r"/accounts/sign-in\?next="))
     assert faults.seen == []
