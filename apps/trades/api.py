@@ -115,6 +115,12 @@ def answers(**described: str) -> dict[int | str, Any]:
     }
 
 
+def located(status: int) -> dict[int | str, Any]:
+    """Return that a success says where what it made is, for ``doc(responses=...)``."""
+    header = {"required": True, "schema": {"type": "string", "format": "uri-reference"}}
+    return {status: {"headers": {"Location": header}}}
+
+
 def takes(mimetype: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Have a view take bodies of this type alone.
 
@@ -150,6 +156,10 @@ def _document(app: APIFlask) -> dict[str, Any]:
         for path, operations in spec["paths"].items()
         if path.startswith(f"{PREFIX}/") and operations
     }
+    for operations in spec["paths"].values():
+        for operation in operations.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
     spec["components"]["schemas"]["Problem"] = _PROBLEM
     made: dict[str, Any] = spec
     return made

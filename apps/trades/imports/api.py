@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import abort, current_app, request, url_for
 
-from apps.trades.api import PREFIX, SECURITY, answers, takes
+from apps.trades.api import PREFIX, SECURITY, answers, located, takes
 from apps.trades.imports import store
 from apps.trades.imports.models import ImportJob
 from apps.trades.imports.schemas import ImportOut, ImportQuery, RefusedRowOut
@@ -27,7 +27,9 @@ _NO_IMPORT = "You have no such import."
         _415="The body is not text/csv.",
         _422="A field is wrong; `errors` says which.",
         _429="Too many of your imports are not finished.",
-    ),
+    )
+    | located(202),
+    extensions={"requestBody": {"content": {"text/csv": {"schema": {}}}}},
 )
 @takes("text/csv")
 @api.input(ImportQuery, location="query", arg_name="query")

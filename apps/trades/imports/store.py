@@ -15,7 +15,8 @@ from shared_utils.tasks.rows import State
 
 _UNFINISHED = (State.QUEUED, State.RUNNING)
 
-_LARGEST_ID = 2**63 - 1
+_LARGEST_ID = 2**31 - 1
+"""Of PostgreSQL's INTEGER, which refuses to compare with more."""
 
 
 class TooManyError(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, abort, current_app, stream_with_context, url_for
 
-from apps.trades.api import PREFIX, SECURITY, answers, takes
+from apps.trades.api import PREFIX, SECURITY, answers, located, takes
 from apps.trades.ledger import export, positions, store
 from apps.trades.ledger.models import Draft, Trade
 from apps.trades.ledger.schemas import (
@@ -36,7 +36,7 @@ _CSV: dict[int | str, Any] = {
 @api.post("/trades")
 @api.doc(
     security=SECURITY,
-    responses=answers(_415="The body is not application/json.", _422=_INVALID),
+    responses=answers(_415="The body is not application/json.", _422=_INVALID) | located(201),
 )
 @takes("application/json")
 @api.input(TradeIn, arg_name="sent")
@@ -57,7 +57,7 @@ def page(query: PageQuery) -> Any:
     try:
         before = store.Place.parse(query.before) if query.before else None
     except ValueError as error:
-        abort(422, f"before: {error}")
+        abort(422, str(error))
     found = store.newest(
         owner(),
         _filter(query),

@@ -9,3 +9,6 @@ DECIMAL_PATTERN = r"[0-9]{1,12}(\.[0-9]{1,8})?"
 
 PAGE_SIZE = 50
 """Trades on a page where no config says so, as when the app is mounted under a second name."""
+
+PLACE_PATTERN = r"[1-9][0-9]{0,5}_[0-9]{1,18}"
+"""A place in the order of trades: a day as a number, to the year 2738, and an id."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from apps.trades.ledger import fields
-from apps.trades.ledger.constants import DECIMAL_PATTERN, SYMBOL_PATTERN
+from apps.trades.ledger.constants import DECIMAL_PATTERN, PLACE_PATTERN, SYMBOL_PATTERN
 from apps.trades.ledger.enums import Side
 
 LARGEST_PAGE = 500
@@ -121,7 +121,7 @@ class PageQuery(TradesQuery):
     ] = None
     before: Annotated[
         str | None,
-        WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,19}$"}),
+        WithJsonSchema({"type": "string", "pattern": f"^{PLACE_PATTERN}$"}),
     ] = Field(None, description="Only trades after this place, as the link `older` has it.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from apps.trades.database import db
 from apps.trades.ledger import fields
+from apps.trades.ledger.constants import PLACE_PATTERN
 from apps.trades.ledger.enums import Side
 from apps.trades.ledger.models import Draft, Trade, row_of
 from apps.trades.ledger.positions import Traded
@@ -48,8 +50,8 @@ class Place:
     id: int
 
     def __str__(self) -> str:
-        """Return it as a page's link has it."""
-        return f"{self.traded_on}_{self.id}"
+        """Return it as a page's link has it: the day as a number, and the id."""
+        return f"{self.traded_on.toordinal()}_{self.id}"
 
     @classmethod
     def parse(cls, text: str) -> Place:
@@ -58,10 +60,10 @@ class Place:
         Raises:
             ValueError: it is something else.
         """
+        if not re.fullmatch(PLACE_PATTERN, text):
+            raise ValueError("before: take it from the link to older trades.")
         day, _, number = text.partition("_")
-        if not (number.isascii() and number.isdecimal() and len(number) < 20):
-            raise ValueError("A place is a day and a number, as the link to older trades has it.")
-        return cls(fields.day(day), min(int(number), _LARGEST_ID))
+        return cls(datetime.date.fromordinal(int(day)), int(number))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,9 @@ def add_new(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
     """
     if not rows:
         return 0
-    stored = session.connection().execute(_insert(session), list(rows))
+    stored = session.connection().execute(
+        _insert(session), list(rows), execution_options={"preserve_rowcount": True}
+    )
     return stored.rowcount
 
 

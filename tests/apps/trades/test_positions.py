@@ -69,8 +69,8 @@ def test_symbols_do_not_meet() -> None:
     assert [(each.symbol, each.realised) for each in book.positions] == [("A", 1), ("B", 2)]
     assert book.realised == 3
     assert book.by_day == [
-        (DAY + datetime.timedelta(days=2), 2),
-        (DAY + datetime.timedelta(days=3), 3),
+        (DAY + datetime.timedelta(days=2), Decimal(2)),
+        (DAY + datetime.timedelta(days=3), Decimal(3)),
     ]
 
 
@@ -78,12 +78,12 @@ def test_a_day_ends_once() -> None:
     one_day = (trade._replace(traded_on=DAY) for trade in trades(*["buy 1 A at 1"] * 2))
     sold = (trade._replace(traded_on=DAY) for trade in trades(*["sell 1 A at 3"] * 2))
 
-    assert reckon([*one_day, *sold]).by_day == [(DAY, 4)]
+    assert reckon([*one_day, *sold]).by_day == [(DAY, Decimal(4))]
 
 
 def test_a_sale_without_profit_is_a_point_of_the_curve() -> None:
     assert reckon(trades("buy 1 A at 1", "sell 1 A at 1")).by_day == [
-        (DAY + datetime.timedelta(days=1), 0)
+        (DAY + datetime.timedelta(days=1), Decimal(0))
     ]
 
 
