@@ -109,9 +109,7 @@ def test_body_that_is_no_json_object_is_refused(trader: Trader, body: bytes) -> 
 
 
 def test_odd_values_in_json_are_refused(trader: Trader) -> None:
-    body = (
-        b'{"symbol": "\\ud800", "side": {"a": 1}, "quantity": 5, "price": 1e99, "traded_on": 0}'
-    )
+    body = b'{"symbol": "\\ud800", "side": {"a": 1}, "quantity": 5, "price": 1e99, "traded_on": 0}'
 
     answer = trader.client.post(f"{trader.api}/trades", data=body, content_type="application/json")
 
