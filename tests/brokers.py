@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from kombu.connection import Connection
+from redis import Redis
 
 from tests.requirements import needed
 
-_SERVERS = {
-    "redis": ("redis://127.0.0.1:6379/0", 6379),
-    "rabbitmq": ("amqp://guest:guest@127.0.0.1:5672//", 5672),
-}
+_REDIS = "redis://127.0.0.1:6379/0"
+_RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +32,37 @@ class Broker:
         return {"ROWHOUSE_BROKER_URL": self.url} if self.url else {}
 
 
-KINDS = ("filesystem", *_SERVERS)
+KINDS = ("filesystem", "redis", "rabbitmq")
 
 
 @contextlib.contextmanager
 def broker_of(kind: str, queue: str) -> Iterator[Broker]:
-    """Give a broker; afterwards take away the queue that the test has made there."""
+    """Give a broker; afterwards take away what the test has left there.
+
+    Args:
+        queue: the one queue of the test.
+    """
     if kind == "filesystem":
         yield Broker(kind)  # in the project's own instance folder
-        return
-    url, port = _SERVERS[kind]
-    needed(_listens(port), kind)
-    try:
-        yield Broker(kind, url)
-    finally:
-        from kombu.connection import Connection
-
-        connection = Connection(url)  # type: ignore[no-untyped-call]
-        with connection:
-            connection.default_channel.queue_delete(queue)
+    elif kind == "redis":
+        needed(_listens(6379), kind)
+        prefix = f"{queue}:"
+        try:
+            yield Broker(kind, f"{_REDIS}?global_keyprefix={prefix}")
+        finally:
+            client = Redis.from_url(_REDIS)
+            if keys := list(client.scan_iter(f"{prefix}*")):
+                client.delete(*keys)
+            client.close()
+    else:
+        needed(_listens(5672), kind)
+        try:
+            yield Broker(kind, _RABBITMQ)
+        finally:
+            connection = Connection(_RABBITMQ)  # type: ignore[no-untyped-call]
+            with connection:
+                delete: Callable[[str], object] = connection.default_channel.queue_delete
+                delete(queue)
 
 
 def _listens(port: int) -> bool | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder: a workspace has ``shared_utils`` in it."""
@@ -44,6 +44,9 @@ def settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         path = unquote(urlsplit(url).path)
         options["folder"] = path or str(run_folder() / "broker")
     elif scheme in _REDIS:
+        if prefix := dict(parse_qsl(urlsplit(url).query)).get("global_keyprefix"):
+            told["broker_url"] = url.partition("?")[0]
+            options["global_keyprefix"] = prefix
         options |= {
             "socket_connect_timeout": CONNECT_TIMEOUT,
             "socket_timeout": 30.0,

@@ -39,6 +39,8 @@ celery.conf.update(
     **broker.settings(),
     accept_content=["json"],
     task_serializer="json",
+    # The broker's own, which leads to every queue by its name: none is declared, none is bound.
+    task_default_exchange="",
     task_default_queue=IDLE,
     task_ignore_result=True,
     enable_utc=True,
@@ -55,7 +57,7 @@ celery.conf.update(
 
 @functools.cache
 def queue_of(app: str) -> Queue:
-    """Return the queue of an app: through the broker's default exchange, so none is declared."""
+    """Return the queue of an app."""
     return Queue(app, Exchange(""), routing_key=app)  # type: ignore[no-untyped-call]
 
 

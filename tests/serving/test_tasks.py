@@ -251,6 +251,9 @@ def test_a_task_runs_in_its_own_apps_context_and_logs_its_name(
     until(lambda: missing in processes.lines(), "what is missing is said")
     lines = [line for line in processes.lines().splitlines() if "apps.two has" in line]
     assert '"app": "two"' in lines[0]
+    broker = project.root / "instance" / "run" / "broker"
+    queues = {path.name for path in broker.iterdir()}
+    assert queues == {"one", "two"}, "no exchange is declared, no queue of the worker's own"
 
 
 def test_the_maintenance_of_an_app_is_the_maintenance_of_its_jobs(

@@ -63,7 +63,7 @@ def test_a_bell_says_the_name_and_the_row() -> None:
     run = made("apps.trades.tasks")
     with recorded() as rung:
         run.ring(7)
-        run.ring(job_id=8)
+        run.ring(8)
     assert rung == [("trades.run", 7), ("trades.run", 8)]
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from shared_utils.tasks import jobs
 from shared_utils.tasks.jobs import Claim, ClaimLost, State
+from shared_utils.tasks.rows import utc_now
 from tests.shared_utils.tasks.works import START, Job, db, job
 
 NOW = START
@@ -69,6 +71,7 @@ def test_a_stale_job_has_a_new_runner_and_the_old_one_can_do_nothing() -> None:
     old = claimed()
     new = claimed(LATER)
     assert new != old
+    late: Callable[[Session], None]
     for late in (
         lambda session: jobs.beat(session, Job, 1, old),
         lambda session: jobs.finish(session, Job, 1, old),
@@ -122,7 +125,7 @@ def test_given_up_says_what_the_last_attempt_said() -> None:
     assert job().error == "disk full (given up: it was begun 3 times and got no further)"
 
 
-def claim_in(session: jobs.Session) -> str:
+def claim_in(session: Session) -> str:
     token = jobs.claim(session, Job, 1, now=NOW)
     assert token
     return token
@@ -218,7 +221,7 @@ def test_an_error_of_the_databases_puts_it_off() -> None:
         State.QUEUED,
         "OperationalError: the server is away",
     )
-    assert left(jobs.utc_now()) == []
+    assert left(utc_now()) == []
     jobs.perform(db, Job, 1, lambda own: None)
     assert (job().state, job().error) == (State.DONE, "")
 
@@ -227,7 +230,7 @@ def test_an_error_of_the_databases_puts_it_off() -> None:
 def test_a_runner_that_was_taken_for_dead_changes_nothing(error: Exception | None) -> None:
     def work(own: Claim) -> None:
         with db.write() as session:
-            stale = jobs.utc_now() + Job.STALE_AFTER * 2
+            stale = utc_now() + Job.STALE_AFTER * 2
             assert jobs.claim(session, Job, 1, now=stale)
         if error:
             raise error
