@@ -91,8 +91,9 @@ def _nice(step: float) -> float:
 def _amount(value: float, step: float) -> str:
     if step >= 1e9:
         return f"{value:.3g}"
-    if step >= 1e5:
-        return f"{value / 1e6:,.10g} M"
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if step >= size:
+            return f"{value / size:,.10g}{unit if value else ''}"
     return f"{value:,.{max(0, -math.floor(math.log10(step)))}f}"
 
 

@@ -66,7 +66,10 @@ def test_first_in_is_first_out(lines: list[str], quantity: str, cost: str, reali
 def test_symbols_do_not_meet() -> None:
     book = reckon(trades("buy 1 B at 1", "sell 1 A at 5", "sell 1 B at 3", "buy 1 A at 4"))
 
-    assert [(each.symbol, each.realised) for each in book.positions] == [("A", 1), ("B", 2)]
+    assert [(each.symbol, each.realised) for each in book.positions] == [
+        ("A", Decimal(1)),
+        ("B", Decimal(2)),
+    ]
     assert book.realised == 3
     assert book.by_day == [
         (DAY + datetime.timedelta(days=2), Decimal(2)),

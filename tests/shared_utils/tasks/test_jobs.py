@@ -211,6 +211,17 @@ def test_an_error_fails_the_job_and_is_logged(caplog: pytest.LogCaptureFixture) 
     assert "Traceback" in caplog.text
 
 
+def test_a_job_that_is_wrong_itself_fails_in_its_own_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def work(own: Claim) -> None:
+        raise jobs.JobError("The file is empty.")
+
+    jobs.perform(db, Job, 1, work)
+    assert (job().state, job().error) == (State.FAILED, "The file is empty.")
+    assert "Traceback" not in caplog.text
+
+
 def test_an_error_of_the_databases_puts_it_off() -> None:
     def work(own: Claim) -> None:
         raise OperationalError("SELECT secret", {}, Exception("the server is away"))
