@@ -46,7 +46,7 @@ def test_the_migrations_make_what_the_models_want(accounts_app: Flask) -> None:
 
 
 def test_two_apps_of_a_process_are_apart(make_accounts: Callable[..., Flask]) -> None:
-    first, second = make_accounts(SIGN_IN_RATE="1 per minute"), make_accounts()
+    first, second = make_accounts(SIGN_IN_RATE="1 per day"), make_accounts()
     for app, statuses in ((first, [401, 429]), (second, [401, 401])):
         client = app.test_client()
         found = [
