@@ -105,7 +105,7 @@ def bench() -> Iterator[Bench]:
         made.builder._changed.notify_all()
     for name in ("rowhouse-builder", "rowhouse-log"):  # or the next test reads what they say
         for thread in threading.enumerate():
-            if thread.name == name:
+            if thread.name == name and thread.ident:  # else it is only being started
                 thread.join(5)
 
 
