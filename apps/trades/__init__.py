@@ -23,10 +23,12 @@ from flask.typing import ResponseReturnValue
 
 from apps.trades import api, csrf, imports, ledger
 from apps.trades.database import db
+from apps.trades.imports import tasks
 from apps.trades.imports.constants import UPLOAD_LIMIT
 from apps.trades.ledger.constants import PAGE_SIZE
 from config import configure_app
-from shared_utils import errors, identity, look
+from shared_utils import errors, health, identity, look
+from shared_utils.tasks import require_worker
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -57,13 +59,15 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     db.init_app(app)
     identity.init_app(app)
     look.init_app(app)
+    csrf.init_app(app)
     api.init_app(app)
     ledger.init_app(app)
     imports.init_app(app)
     app.add_url_rule("/", view_func=index)
     app.after_request(set_content_security_policy)
     errors.init_app(app, template="trades/error.html")
-    app.add_template_global(csrf.token, "csrf_token")
+    health.check(app, "database", db.ping)
+    health.check(app, "task worker", lambda: require_worker(tasks.run.queue))
     return app
 
 

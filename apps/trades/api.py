@@ -10,11 +10,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from apiflask import APIFlask, HTTPError
-from flask import Response, abort, current_app, jsonify, request
+from apiflask import APIBlueprint, APIFlask, HTTPError
+from flask import Request, Response, abort, current_app, jsonify, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import BadRequest
 from werkzeug.http import HTTP_STATUS_CODES
 
+from apps.trades.owners import guard_api
 from shared_utils.logging import app_name, request_id
 from shared_utils.problems import JSON_TYPE, problem
 
@@ -65,11 +67,34 @@ _ANYWHERE: dict[int | str, str] = {
     400: "The request is malformed.",
     401: "Nobody is signed in.",
     413: "The request is too large.",
+    422: "A field or a parameter is wrong, or stands twice; `errors` says which.",
     500: "It is our fault.",
     503: "There is too much to do, or the app is down; try again after a while.",
     504: "It took too long.",
 }
 """What every operation may answer, the last two through the host."""
+
+
+_TOO_LONG = {
+    "description": "The URL is longer than the server reads.",
+    "content": {"text/html": {"schema": {"type": "string"}}},
+}
+"""For 414, which the server answers before it looks for an app."""
+
+_TWICE = "It stands twice; write it once."
+"""Which of two values is meant nobody knows: one program takes the first, another the last."""
+
+
+class RepeatedKeyError(ValueError):
+    """JSON in which an object has a key twice.
+
+    Attributes:
+        key: that one.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key!r} stands twice in one object")
+        self.key = key
 
 
 class StrictJSON(DefaultJSONProvider):
@@ -89,12 +114,39 @@ class StrictJSON(DefaultJSONProvider):
             raise ValueError("nested too deeply") from None
 
 
+class StrictRequest(Request):
+    """A request that says what is wrong with its JSON."""
+
+    def on_json_loading_failed(self, e: ValueError | None) -> Any:
+        """Refuse the body.
+
+        Raises:
+            HTTPError: 422, a key stands twice.
+            BadRequest: it is no JSON.
+            UnsupportedMediaType: it does not say that it is.
+        """
+        if e is None:
+            return super().on_json_loading_failed(e)
+        if isinstance(e, RepeatedKeyError):
+            raise HTTPError(422, detail={"json": {e.key: [_TWICE]}}) from None
+        raise BadRequest(f"The body is no JSON: {e}.") from None
+
+
 def init_app(app: APIFlask) -> None:
     """Set up what the API has in common."""
     app.config.update(_SETTINGS)
     app.json = StrictJSON(app)
+    app.request_class = StrictRequest
     app.register_error_handler(HTTPError, _invalid)
     app.add_url_rule(f"{PREFIX}/openapi.json", "openapi", document)
+
+
+def blueprint(name: str, import_name: str, tag: str) -> APIBlueprint:
+    """Return a blueprint for operations: for whoever is signed in, with each parameter once."""
+    made = APIBlueprint(name, import_name, url_prefix=PREFIX, tag=tag)
+    made.before_request(guard_api)
+    made.before_request(_refuse_repeated)
+    return made
 
 
 def answers(**described: str) -> dict[int | str, Any]:
@@ -106,13 +158,14 @@ def answers(**described: str) -> dict[int | str, Any]:
     own: dict[int | str, str] = {
         int(status.strip("_")): description for status, description in described.items()
     }
-    return {
+    problems: dict[int | str, Any] = {
         status: {
             "description": description,
             "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status, description in (_ANYWHERE | own).items()
     }
+    return {**problems, 414: _TOO_LONG}
 
 
 def located(status: int) -> dict[int | str, Any]:
@@ -141,6 +194,7 @@ def takes(mimetype: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def document() -> Response:
     """Answer the OpenAPI document. Its one server is a path: right for every host and prefix."""
+    _refuse_repeated()
     made = current_app.extensions.get(_EXTENSION)
     if made is None:
         made = current_app.extensions[_EXTENSION] = _document(current_app)  # type: ignore[arg-type]
@@ -182,10 +236,19 @@ def _invalid(error: HTTPError) -> Response:
     )
 
 
+def _refuse_repeated() -> None:
+    """Refuse, with 422, a query in which a parameter stands twice."""
+    repeated = {name: [_TWICE] for name, values in request.args.lists() if len(values) > 1}
+    if repeated:
+        raise HTTPError(422, detail={"query": repeated})
+
+
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("a key stands twice in one object")
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise RepeatedKeyError(key)
+        made[key] = value
     return made
 
 

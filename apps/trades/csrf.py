@@ -1,7 +1,7 @@
-"""Forms that only our own pages can send.
+"""Forms that only our own pages can send (Flask-WTF).
 
-A page that shows a form puts a random token in the session and in the form; a request that could
-change something has to bring it back:
+A page that shows a form puts a token into it, and a request that could change something has to
+bring it back:
 
     <input type="hidden" name="csrf_token" value="{{ csrf_token() }}">
 
@@ -12,33 +12,25 @@ against a script of a sibling, no token helps.
 
 from __future__ import annotations
 
-import hmac
-import secrets
-
-from flask import abort, request, session
-
-FIELD = "csrf_token"
-
-_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-"""Methods that change nothing (RFC 9110, section 9.2.1)."""
+from flask import Flask, abort, current_app
+from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 
 
-def token() -> str:
-    """Return the session's token, made on first use."""
-    if FIELD not in session:
-        session[FIELD] = secrets.token_urlsafe(32)
-    held: str = session[FIELD]
-    return held
+def init_app(app: Flask) -> None:
+    """Give the templates of ``app`` their ``csrf_token()``."""
+    # Checked by the blueprints of pages: after who it is, and what may be sent, is known.
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    # A page may stay open for long; its token ends with the session.
+    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
+    CSRFProtect(app)
 
 
 def check() -> None:
     """Refuse, with 400, a form without the session's token; for ``before_request`` of pages."""
-    if request.method in _SAFE_METHODS:
-        return
-    held = session.get(FIELD, "")
-    sent = request.form.get(FIELD, "")
-    # As bytes: compare_digest refuses text beyond ASCII, which a client may well send.
-    if not held or not hmac.compare_digest(held.encode(), sent.encode()):
+    try:
+        current_app.extensions["csrf"].protect()
+    except CSRFError:
         abort(
             400,
             "This form was opened too long ago, or not on our page: open the page again and send "

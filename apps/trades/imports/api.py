@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiflask import APIBlueprint
 from flask import abort, current_app, request, url_for
 
-from apps.trades.api import PREFIX, SECURITY, answers, located, takes
+from apps.trades.api import SECURITY, answers, blueprint, located, takes
 from apps.trades.imports import store
 from apps.trades.imports.models import ImportJob
 from apps.trades.imports.schemas import ImportOut, ImportQuery, RefusedRowOut
 from apps.trades.imports.starting import stage_of, start
-from apps.trades.owners import guard_api, owner
+from apps.trades.owners import owner
 
-api = APIBlueprint("imports_api", __name__, url_prefix=PREFIX, tag="Imports")
-api.before_request(guard_api)
+api = blueprint("imports_api", __name__, tag="Imports")
 
 _NO_IMPORT = "You have no such import."
 
@@ -25,7 +23,6 @@ _NO_IMPORT = "You have no such import."
     security=SECURITY,
     responses=answers(
         _415="The body is not text/csv.",
-        _422="A field is wrong; `errors` says which.",
         _429="Too many of your imports are not finished.",
     )
     | located(202),

@@ -15,7 +15,7 @@ class ImportQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    filename: str | None = Field(None, description="What you call the file.", max_length=1000)
+    filename: str | None = Field(None, description="What you call the file.", max_length=250)
 
 
 class RefusedRowOut(BaseModel):

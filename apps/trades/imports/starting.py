@@ -36,6 +36,6 @@ def start(owner: str, stream: IO[bytes], filename: str | None) -> ImportJob:
 
 def stage_of(job: ImportJob) -> Stage:
     """Return where an import is, for whoever waits for it."""
-    if job.state is State.QUEUED and not has_worker(tasks.run.app):
+    if job.state is State.QUEUED and not has_worker(tasks.run.queue):
         return Stage.WAITING
     return Stage(job.state.value)

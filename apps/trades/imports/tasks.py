@@ -17,8 +17,8 @@ from apps.trades.imports.models import ImportJob
 from apps.trades.imports.occurrences import Occurrences
 from apps.trades.imports.reading import Refusal, Row, read
 from apps.trades.imports.survey import UnreadableFileError, survey
+from apps.trades.ledger.bulk import add_new
 from apps.trades.ledger.models import terms_of
-from apps.trades.ledger.store import add_new
 from shared_utils.tasks import jobs, task
 
 
@@ -47,7 +47,7 @@ def _import(claim: jobs.Claim) -> None:
                 for batch in _batches(read(file), size):
                     # All rows are counted, also those that were stored before a restart.
                     rows = _columns(owner, [each for each in batch if isinstance(each, Row)], seen)
-                    _store(claim, batch, rows, done)
+                    _store(claim, owner, batch, rows, done)
     except FileNotFoundError:
         raise jobs.JobError("The file is not there any more; send it again.") from None
     except UnreadableFileError as error:
@@ -56,6 +56,7 @@ def _import(claim: jobs.Claim) -> None:
 
 def _store(
     claim: jobs.Claim,
+    owner: str,
     batch: Sequence[Row | Refusal],
     rows: Iterable[tuple[int, dict[str, Any]]],
     done: int,
@@ -65,7 +66,7 @@ def _store(
     refusals = [each for each in batch if isinstance(each, Refusal) and each.line > done]
     with db.write() as session:
         claim.beat(session, progress=batch[-1].line)
-        added = add_new(session, new)
+        added = add_new(session, owner, new)
         store.note(session, claim.id, added=added, known=len(new) - added, refusals=refusals)
 
 

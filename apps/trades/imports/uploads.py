@@ -11,6 +11,8 @@ from typing import IO
 
 from flask import current_app
 
+from shared_utils.sibling import sibling_of
+
 _CHUNK = 65_536
 
 _LEFT_BEHIND = 3600.0
@@ -29,7 +31,7 @@ def save(stream: IO[bytes]) -> str:
 
     Whatever goes wrong, such as a client that has gone, leaves no file.
     """
-    name = f"{secrets.token_hex(16)}.csv"
+    name = f"{_ours()}-{secrets.token_hex(16)}.csv"
     path = folder() / name
     try:
         with path.open("xb") as file:
@@ -52,8 +54,11 @@ def discard(name: str) -> None:
 
 
 def discard_left_behind(needed: Container[str]) -> None:
-    """Delete old files that are not ``needed``: of jobs that are over, or were never stored."""
-    for path in folder().glob("*.csv"):
+    """Delete old files that are not ``needed``: of jobs that are over, or were never stored.
+
+    Those alone that came by this mount: the jobs of another one may be in another database.
+    """
+    for path in folder().glob(f"{_ours()}-*.csv"):
         with contextlib.suppress(FileNotFoundError):
             if path.name not in needed and time.time() - path.stat().st_mtime > _LEFT_BEHIND:
                 path.unlink()
@@ -65,3 +70,8 @@ def shown_name(text: str | None) -> str:
     """
     last = (text or "").replace("\\", "/").rpartition("/")[2]
     return "".join(each for each in last if each.isprintable()).strip()[-100:] or "trades.csv"
+
+
+def _ours() -> str:
+    """Return what the names of this mount's files begin with."""
+    return sibling_of(current_app).name[:24]

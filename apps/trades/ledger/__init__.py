@@ -6,7 +6,7 @@ from apiflask import APIBlueprint
 from flask import Flask
 
 from apps.trades import csrf
-from apps.trades.ledger import views
+from apps.trades.ledger import books, views
 from apps.trades.ledger.api import api
 from apps.trades.owners import guard_pages
 
@@ -28,5 +28,6 @@ bp.add_url_rule("/positions", view_func=views.all_positions)
 
 def init_app(app: Flask) -> None:
     """Register the service."""
+    books.init_app(app)
     app.register_blueprint(bp)
     app.register_blueprint(api)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiflask import APIBlueprint
+from apiflask import HTTPError
 from flask import Response, abort, current_app, stream_with_context, url_for
 
-from apps.trades.api import PREFIX, SECURITY, answers, located, takes
-from apps.trades.ledger import export, positions, store
+from apps.trades.api import SECURITY, answers, blueprint, located, takes
+from apps.trades.ledger import export, store
+from apps.trades.ledger.books import book_of
 from apps.trades.ledger.models import Draft, Trade
+from apps.trades.ledger.positions import Book
 from apps.trades.ledger.schemas import (
     PageQuery,
     PositionsOut,
@@ -18,13 +20,11 @@ from apps.trades.ledger.schemas import (
     TradesOut,
     TradesQuery,
 )
-from apps.trades.owners import guard_api, owner
+from apps.trades.owners import owner
 
-api = APIBlueprint("ledger_api", __name__, url_prefix=PREFIX, tag="Ledger")
-api.before_request(guard_api)
+api = blueprint("ledger_api", __name__, tag="Ledger")
 
 _NO_TRADE = "You have no such trade."
-_INVALID = "A field is wrong; `errors` says which."
 _CSV: dict[int | str, Any] = {
     200: {
         "description": "All of them, oldest first, in the columns that an import reads.",
@@ -36,7 +36,7 @@ _CSV: dict[int | str, Any] = {
 @api.post("/trades")
 @api.doc(
     security=SECURITY,
-    responses=answers(_415="The body is not application/json.", _422=_INVALID) | located(201),
+    responses=answers(_415="The body is not application/json.") | located(201),
 )
 @takes("application/json")
 @api.input(TradeIn, arg_name="sent")
@@ -48,16 +48,16 @@ def record(sent: TradeIn) -> Any:
 
 
 @api.get("/trades")
-@api.doc(security=SECURITY, responses=answers(_422=_INVALID))
+@api.doc(security=SECURITY, responses=answers())
 @api.input(PageQuery, location="query", arg_name="query")
 @api.output(TradesOut)
 def page(query: PageQuery) -> Any:
     """List trades, newest first."""
     asked = query.model_dump(exclude_none=True)
     try:
-        before = store.Place.parse(query.before) if query.before else None
+        before = None if query.before is None else store.Place.parse(query.before)
     except ValueError as error:
-        abort(422, str(error))
+        raise HTTPError(422, detail={"query": {"before": [str(error)]}}) from None
     found = store.newest(
         owner(),
         _filter(query),
@@ -89,7 +89,7 @@ def remove(trade_id: int) -> tuple[str, int]:
 @api.get("/trades.csv")
 @api.doc(
     security=SECURITY,
-    responses=answers(_422=_INVALID) | _CSV,
+    responses=answers() | _CSV,
 )
 @api.input(TradesQuery, location="query", arg_name="query")
 def export_csv(query: TradesQuery) -> Response:
@@ -100,9 +100,9 @@ def export_csv(query: TradesQuery) -> Response:
 @api.get("/positions")
 @api.doc(security=SECURITY, responses=answers())
 @api.output(PositionsOut)
-def all_positions() -> positions.Book:
+def all_positions() -> Book:
     """Read positions."""
-    return positions.reckon(store.chronological(owner()))
+    return book_of(owner())
 
 
 def csv_response(wanted: store.Filter) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-SYMBOL_PATTERN = r"[A-Z][A-Z0-9.-]{0,11}"
+SYMBOL_PATTERN = r"[A-Za-z][A-Za-z0-9.-]{0,11}"
+"""As somebody may write it; it is kept in capitals."""
 
 DECIMAL_PATTERN = r"[0-9]{1,12}(\.[0-9]{1,8})?"
 """A plain decimal number: no sign, no exponent, ASCII digits."""

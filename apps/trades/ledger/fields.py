@@ -29,13 +29,13 @@ def is_symbol(text: str) -> bool:
 
 
 def symbol(text: str) -> str:
-    """Return a symbol."""
+    """Return a symbol; small letters are taken for capitals."""
     if not is_symbol(text):
         raise ValueError(
-            "Symbol: write 1 to 12 capital letters, digits, dots and hyphens, a letter first, "
+            "Symbol: write 1 to 12 letters from A to Z, digits, dots and hyphens, a letter first, "
             "such as ACME or BRK.B."
         )
-    return text
+    return text.upper()
 
 
 def side(text: str) -> Side:

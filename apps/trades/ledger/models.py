@@ -1,4 +1,4 @@
-"""The table of trades."""
+"""The tables of the ledger."""
 
 from __future__ import annotations
 
@@ -73,6 +73,20 @@ class Trade(Base):
     price: Mapped[Decimal] = mapped_column(ExactDecimal)
     terms: Mapped[str] = mapped_column(String(60))
     occurrence: Mapped[int] = mapped_column(Integer)
+
+
+class LedgerVersion(Base):
+    """Which version somebody's ledger has; see :mod:`apps.trades.ledger.versions`.
+
+    Attributes:
+        owner: id of the identity whose it is.
+        version: another one after each change.
+    """
+
+    __tablename__ = "ledger_version"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(String(16))
 
 
 def row_of(owner: str, draft: Draft, occurrence: int) -> dict[str, Any]:

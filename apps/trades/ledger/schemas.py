@@ -6,6 +6,7 @@ Decimals are text both ways: as JSON numbers most programs would make binary fra
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
@@ -32,8 +33,8 @@ def _text(parse: Callable[[str], Any]) -> PlainValidator:
 
 
 def _limit(text: str) -> int:
-    if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= LARGEST_PAGE:
-        return int(text[:9])
+    if re.fullmatch("[0-9]{1,9}", text) and 1 <= int(text) <= LARGEST_PAGE:
+        return int(text)
     raise ValueError(f"Write a whole number from 1 to {LARGEST_PAGE}.")
 
 
@@ -43,7 +44,14 @@ _POSITIVE = rf"^(?!0+(\.0+)?$){DECIMAL_PATTERN}$"
 Symbol = Annotated[
     str,
     _text(fields.symbol),
-    WithJsonSchema({"type": "string", "pattern": f"^{SYMBOL_PATTERN}$", "examples": ["ACME"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{SYMBOL_PATTERN}$",
+            "description": "Small letters are taken for capitals.",
+            "examples": ["ACME"],
+        }
+    ),
 ]
 SideText = Annotated[
     Side,

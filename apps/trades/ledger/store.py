@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 from sqlalchemy import ColumnElement, and_, delete, false, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
 
 from apps.trades.database import db
-from apps.trades.ledger import fields
+from apps.trades.ledger import fields, versions
 from apps.trades.ledger.constants import PLACE_PATTERN
 from apps.trades.ledger.enums import Side
 from apps.trades.ledger.models import Draft, Trade, row_of
@@ -61,7 +59,7 @@ class Place:
             ValueError: it is something else.
         """
         if not re.fullmatch(PLACE_PATTERN, text):
-            raise ValueError("before: take it from the link to older trades.")
+            raise ValueError("Take it from the link to older trades.")
         day, _, number = text.partition("_")
         return cls(datetime.date.fromordinal(int(day)), int(number))
 
@@ -82,29 +80,12 @@ class Page:
 def add(owner: str, draft: Draft) -> Trade:
     """Store a trade."""
     with db.write() as session:
+        versions.renew(session, owner)
         alike = _alike(owner, draft.symbol, draft.traded_on, draft.terms)
-        count = select(func.coalesce(func.max(Trade.occurrence), 0)).where(alike)
-        while True:
-            # On PostgreSQL somebody else may take the number meanwhile: then the next one.
-            values = row_of(owner, draft, session.scalars(count).one() + 1)
-            stored: Trade | None = session.scalar(_insert(session).values(values).returning(Trade))
-            if stored is not None:
-                return stored
-
-
-def add_new(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Store those of ``rows`` that are not there yet; return how many those were.
-
-    Args:
-        session: in a transaction that writes.
-        rows: as :func:`~apps.trades.ledger.models.row_of` makes them.
-    """
-    if not rows:
-        return 0
-    stored = session.connection().execute(
-        _insert(session), list(rows), execution_options={"preserve_rowcount": True}
-    )
-    return stored.rowcount
+        last = session.scalars(select(func.coalesce(func.max(Trade.occurrence), 0)).where(alike))
+        trade = Trade(**row_of(owner, draft, last.one() + 1))
+        session.add(trade)
+    return trade
 
 
 def find(owner: str, trade_id: int) -> Trade | None:
@@ -120,8 +101,9 @@ def remove(owner: str, trade_id: int) -> bool:
     if trade_id > _LARGEST_ID:
         return False
     with db.write() as session:
+        versions.renew(session, owner)
         own = (Trade.id == trade_id, Trade.owner == owner)
-        trade = session.scalars(select(Trade).where(*own).with_for_update()).one_or_none()
+        trade = session.scalars(select(Trade).where(*own)).one_or_none()
         if trade is None:
             return False
         session.execute(delete(Trade).where(*own))
@@ -205,9 +187,3 @@ def _alike(owner: str, symbol: str, traded_on: datetime.date, terms: str) -> Col
         Trade.traded_on == traded_on,
         Trade.terms == terms,
     )
-
-
-def _insert(session: Session) -> Any:
-    """Return an INSERT that leaves out what is there already."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(Trade).on_conflict_do_nothing()

@@ -7,7 +7,8 @@ from typing import Any
 from flask import abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from apps.trades.ledger import chart, fields, forms, positions, store
+from apps.trades.ledger import chart, fields, forms, store
+from apps.trades.ledger.books import book_of
 from apps.trades.ledger.enums import Side
 from apps.trades.ledger.fields import plain
 from apps.trades.owners import owner
@@ -40,10 +41,8 @@ def remove(trade_id: int) -> ResponseReturnValue:
 
 def all_positions() -> str:
     """Show what is held, what it cost, and how the profit came about."""
-    book = positions.reckon(store.chronological(owner()))
-    return render_template(
-        "ledger/positions.html", book=book, chart=chart.draw(book.by_day), plain=plain
-    )
+    book = book_of(owner())
+    return render_template("ledger/positions.html", book=book, chart=chart.draw(book.by_day))
 
 
 def _page(**context: Any) -> str:
@@ -70,9 +69,10 @@ _FILTERS = ("symbol", "side", "since", "until")
 def _wanted() -> store.Filter:
     """Return which trades the query asks for."""
     given = {name: request.args.get(name, "").strip() for name in _FILTERS}
+    symbol = given["symbol"]
     try:
         return store.Filter(
-            symbol=given["symbol"].upper(),
+            symbol=fields.symbol(symbol) if fields.is_symbol(symbol) else symbol,
             side=fields.side(given["side"]) if given["side"] else None,
             since=fields.day(given["since"]) if given["since"] else None,
             until=fields.day(given["until"]) if given["until"] else None,
@@ -93,4 +93,4 @@ def _before() -> store.Place | None:
     try:
         return store.Place.parse(request.args["before"])
     except ValueError as error:
-        abort(400, str(error))
+        abort(400, f"before: {error}")

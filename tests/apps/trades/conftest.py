@@ -9,19 +9,8 @@ from flask import Flask
 
 from apps.trades import create_app
 from apps.trades.database import db
-from shared_utils.database import upgrade
 from tests import databases
 from tests.apps.trades.trader import Trader
-
-
-@pytest.fixture(
-    params=[("", "sqlite"), ("/north/trades", "sqlite"), ("/north/trades", "postgresql")],
-    ids=["at the root on sqlite", "under a prefix on sqlite", "under a prefix on postgresql"],
-)
-def served(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Give a prefix and a kind of database."""
-    how: tuple[str, str] = request.param
-    return how
 
 
 @pytest.fixture
@@ -58,7 +47,7 @@ def unmade_app(trades_url: str, tmp_path: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def trades_app(unmade_app: Flask) -> Flask:
-    upgrade(unmade_app)
+    databases.migrate(unmade_app, db)
     return unmade_app
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import schemathesis
@@ -64,6 +65,48 @@ def test_without_identity_nothing_is_told(
     assert answer.headers["WWW-Authenticate"].lower().startswith("bearer")
 
 
+@pytest.mark.parametrize(("method", "path"), [*OPERATIONS, ("GET", "/openapi.json")])
+def test_a_parameter_that_stands_twice_is_refused(trader: Trader, method: str, path: str) -> None:
+    body = {"json": TRADE} if path == "/trades" else {"data": "x", "content_type": "text/csv"}
+    for name, values in [("limit", ["1", "2"]), ("filename", ["a", "a"]), ("unknown", ["", ""])]:
+        answer: Any = trader.client.open(
+            trader.api + path,
+            method=method,
+            query_string={name: values, "side": "buy"},
+            **body if method == "POST" else {},
+        )
+
+        assert answer.status_code == 422
+        assert answer.mimetype == "application/problem+json"
+        assert answer.json["errors"] == {name: "It stands twice; write it once."}
+    assert trader.trades() == []
+
+
+@pytest.mark.parametrize("place", ["", "x", "7", "9_", "0_1"])
+def test_a_place_that_is_none_is_refused_by_name(trader: Trader, place: str) -> None:
+    answer: Any = trader.client.get(f"{trader.api}/trades?before={place}").json
+
+    assert answer["errors"] == {"before": "Take it from the link to older trades."}
+
+
+@pytest.mark.parametrize(
+    "limit", ["0", "501", "-1", "+1", "1.0", "\u0661", "0" * 8 + "10000", "9" * 9999]
+)
+def test_a_limit_out_of_bounds_is_refused_by_name(trader: Trader, limit: str) -> None:
+    answer: Any = trader.client.get(f"{trader.api}/trades", query_string={"limit": limit}).json
+
+    assert answer["errors"] == {"limit": "Write a whole number from 1 to 500."}
+
+
+def test_any_name_of_a_file_that_is_taken_fits_into_a_url(trader: Trader) -> None:
+    """gunicorn reads request lines of 4,094 bytes."""
+    longest = "\N{GRINNING FACE}" * 250
+
+    assert trader.send_file("x", longest).status_code == 202
+    assert trader.send_file("x", longest + "x").status_code == 422
+    assert len(f"POST {trader.api}/imports?filename={quote(longest)} HTTP/1.1\r\n") < 4000
+
+
 def test_bearer_token_is_identity(trades_app: Flask, trades_prefix: str) -> None:
     stranger = Trader(trades_app, trades_prefix, name="")
     token = sign_in(trades_app, "ann")
@@ -117,7 +160,7 @@ def test_positions(trader: Trader) -> None:
         "realised": "6",
     }
     page = trader.get(f"{trader.ledger}positions").text
-    assert '<span class="good">+6</span>' in page
+    assert '<span class="good">+6.00</span>' in page
     assert "-3 short" in page
     assert '<path class="line" d="M84' in page
 

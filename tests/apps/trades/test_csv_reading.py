@@ -62,11 +62,12 @@ def test_a_row_is_a_trade() -> None:
         'note,price,side,symbol,quantity,traded_on\n"two\nlines",12.5,buy,ACME,10,2024-05-06\n',
         "".join(f'"{cell}",' for cell in HEADER.strip().split(",")) + "\n" + SOUND.strip() + ",\n",
         HEADER + SOUND.strip() + ",,\n",
+        HEADER + SOUND.lower(),
     ],
     ids=[
         *("byte order mark", "CR LF", "CR", "no line break at the end", "blank lines"),
         *("semicolons", "tabs", "bars", "spaces", "capitals", "other names", "other order"),
-        *("line break in a field", "quoted", "empty cells at the end"),
+        *("line break in a field", "quoted", "empty cells at the end", "small letters"),
     ],
 )
 def test_files_of_many_programs_are_read(text: str) -> None:
@@ -79,7 +80,7 @@ def test_files_of_many_programs_are_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("2024-05-06,acme,buy,10,12.50", r"^Symbol: write .* Found: acme\.$"),
+        ("2024-05-06,ac!me,buy,10,12.50", r"^Symbol: write .* Found: ac!me\.$"),
         ("2024-05-06,,buy,10,12.50", r"^Symbol: write .* Found: nothing\.$"),
         ("2024-05-06,ACME,hold,10,12.50", r"^Side: choose buy or sell\. Found: hold\.$"),
         ("2024-05-06,ACME,buy,-10,12.50", r"^Quantity: write a number above 0.* Found: -10\.$"),

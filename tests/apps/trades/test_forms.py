@@ -25,7 +25,21 @@ NO_NUMBERS = (
 )
 UNSOUND: dict[str, tuple[object, ...]] = {
     "symbol": (
-        *("", "acme", "4ACME", "ACME!", "A" * 13, "A B", "A\nB", "\u0410CME", "A\0", "<b>"),
+        *(
+            "",
+            "4ACME",
+            "\u0131BM",
+            "\u00dfA",
+            "A\u00df",
+            "\ufb01",
+            "ACME!",
+            "A" * 13,
+            "A B",
+            "A\nB",
+            "\u0410CME",
+            "A\0",
+            "<b>",
+        ),
         *("'; DROP TABLE trade; --", None, 5, ["A"], {}),
     ),
     "side": ("", "BUY", "hold", None, True, ["buy"]),
@@ -55,6 +69,7 @@ def test_sound_fields_make_a_trade() -> None:
         ("symbol", "A"),
         ("symbol", "A-23456789.1"),
         ("symbol", " ACME "),
+        ("symbol", "brk.B"),
         ("quantity", "0.00000001"),
         ("quantity", "999999999999.99999999"),
         ("price", "007"),

@@ -15,6 +15,7 @@ from apps.trades.database import db
 from apps.trades.imports import store, tasks, uploads
 from apps.trades.imports.constants import REFUSALS_KEPT, UNFINISHED_LIMIT
 from apps.trades.ledger.models import Trade
+from shared_utils.sibling import EXTENSION, Sibling
 from shared_utils.tasks import jobs_of
 from tests.apps.trades.trader import Trader
 
@@ -230,6 +231,20 @@ def test_page_without_a_token_takes_nothing(trader: Trader) -> None:
 
     assert trader.client.post(trader.imports, data=form).status_code == 400
     assert files(trader) == []
+
+
+def test_files_of_a_second_mount_are_its_own(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its jobs may be in another database; the folder is the same."""
+    monkeypatch.setattr(uploads, "_LEFT_BEHIND", -1.0)
+    with trader.app.app_context():
+        theirs = uploads.save(io.BytesIO(b"x"))
+        trader.app.extensions[EXTENSION] = Sibling(name="deals", prefix="/", row={}, origins={})
+        ours = uploads.save(io.BytesIO(b"x"))
+        uploads.discard_left_behind(set())
+        assert uploads.path_of(theirs).exists()
+        assert not uploads.path_of(ours).exists()
 
 
 def test_files_left_behind_are_deleted(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +16,9 @@ from apps.trades import create_app
 from apps.trades.database import db
 from apps.trades.ledger import forms, store
 from shared_utils.database import migrations, upgrade
+from tests import databases
 from tests.apps.trades.trader import TRADE, Trader
+from tests.processes import at_once
 
 PROJECT = Path(__file__).parents[3]
 
@@ -83,30 +83,12 @@ def test_two_threads_write_at_once(trades_app: Flask, trades_prefix: str) -> Non
     assert (stored.count("ONE"), stored.count("TWO")) == (25, 25)
 
 
+@databases.on_each
 def test_several_processes_make_the_database_at_once(database_url: str) -> None:
-    with contextlib.ExitStack() as stack:
-        writers = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-W", "error", "-c", RECORD_TEN, database_url],
-                    cwd=PROJECT,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for _ in range(4)
-        ]
-        for writer in writers:
-            assert writer.stdout
-            assert writer.stdout.readline() == "ready\n"
-        for writer in writers:
-            assert writer.stdin
-            writer.stdin.write("go\n")
-            writer.stdin.flush()
+    with at_once(3, RECORD_TEN, database_url) as writers:
         said = [writer.communicate(timeout=60)[0] for writer in writers]
 
-    assert said == [f"{[201] * 10}\n"] * 4
+    assert said == [f"{[201] * 10}\n"] * 3
 
 
 def test_each_user_has_trades_of_their_own(trades_app: Flask) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import re
 from pathlib import Path
@@ -14,28 +13,7 @@ from flask import Flask
 from apps.trades import create_app
 from shared_utils.sibling import EXTENSION, Sibling
 from tests.apps.trades.trader import Trader
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class House:
-    """A mount of another team."""
-
-    name: str
-    prefix: str
-    title: str = ""
-    description: str = ""
-    owner: str = ""
-    contact: str = ""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Next:
-    """A neighbour that is not built yet."""
-
-    mount: House
-    state: str = "lazy"
-    is_built: bool = False
-    flask_app: Flask | None = None
+from tests.street import next_door
 
 
 def test_front_page_leads_to_the_ledger(trader: Trader) -> None:
@@ -58,6 +36,7 @@ def test_newest_day_comes_first_and_within_it_the_last_recorded(trader: Trader) 
     ("query", "ids"),
     [
         ({"symbol": "ACME"}, [3, 1]),
+        ({"symbol": "acme"}, [3, 1]),
         ({"since": "2024-05-07"}, []),
         ({"since": "2024-05-06", "until": "2024-05-06"}, [3, 2, 1]),
         ({"until": "2024-05-05"}, []),
@@ -170,7 +149,7 @@ def test_in_a_row_there_is_a_link_to_the_portal(
     trader: Trader, trades_app: Flask, portal_prefix: str
 ) -> None:
     # As behind a proxy that adds what is in front of the app.
-    row = {"home": Next(mount=House(name="home", prefix=portal_prefix))}
+    row = {"home": next_door("home", state="lazy", prefix=portal_prefix)}
     trades_app.extensions[EXTENSION] = Sibling(name="trades", prefix="/trades", row=row, origins={})
     outer = trader.prefix.removesuffix("/trades")
 

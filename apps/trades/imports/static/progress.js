@@ -7,12 +7,11 @@ async function refresh() {
   try {
     const answer = await fetch(place.dataset.progress, { headers: { Accept: "text/html" } });
     if (answer.redirected) return location.reload(); // signed out meanwhile
-    if (answer.ok) {
-      place.innerHTML = await answer.text();
-      pause = PAUSE;
-    }
+    if (!answer.ok) throw new Error(answer.status);
+    place.innerHTML = await answer.text();
+    pause = PAUSE;
   } catch {
-    pause = Math.min(2 * pause, 10_000); // the network is away
+    pause = Math.min(2 * pause, 10_000); // the network is away, or the app
   }
   watch();
 }
