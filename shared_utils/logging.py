@@ -1,6 +1,7 @@
 """One format for every log line, with the request's id and the app's name on it.
 
-Text where a person reads along on a terminal, one JSON object a line elsewhere.
+Text where a person reads along on a terminal, one JSON object a line elsewhere. Nothing that is
+logged can pose as a line of its own, or speak to the terminal: what could is written as an escape.
 """
 
 from __future__ import annotations
@@ -21,23 +22,56 @@ request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", d
 app_name: contextvars.ContextVar[str] = contextvars.ContextVar("app_name", default="")
 """Name of the mount that is at work; empty in the host itself."""
 
+trace_parent: contextvars.ContextVar[str] = contextvars.ContextVar("trace_parent", default="")
+"""W3C ``traceparent`` of the request that is being answered; empty where it is part of no trace."""
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """Werkzeug's development server colours its lines, whoever reads them."""
-_EMPTY = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime", "request_id", "app"}
+_UNSAFE = re.compile(
+    # Control characters, line breaks of Unicode, and marks that turn the direction of writing.
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+CONTINUED = "\n  | "
+"""Before each further line of a message, such as those of a traceback, where it is text."""
+_EMPTY = logging.makeLogRecord({}).__dict__.keys() | {
+    "message",
+    "asctime",
+    "request_id",
+    "app",
+    "where",
+}
+
+
+def shown(text: str) -> str:
+    """Return text as a line for people may have it; a line break begins an indented line."""
+    text = _COLOUR.sub("", text)
+    return _UNSAFE.sub(_escaped, text).replace("\n", CONTINUED)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 class ContextFilter(logging.Filter):
-    """Put ``request_id`` and ``app`` on a record, from the context that it is written in."""
+    """Put ``request_id`` and ``app`` on a record, from the context that it is written in.
+
+    ``trace_id`` as well, where there is a trace.
+    """
 
     def filter(self, record: logging.LogRecord) -> Literal[True]:
-        """Add the two, unless ``extra`` gave them; keep every record."""
+        """Add them, unless ``extra`` gave them; keep every record."""
         record.__dict__.setdefault("request_id", request_id.get())
         record.__dict__.setdefault("app", app_name.get())
+        if trace := trace_parent.get():
+            record.__dict__.setdefault("trace_id", trace[3:35])
         return True
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people: time, level, process, app and request id, message."""
+    """A line for people: time, level, process, app and request id, message.
+
+    What follows a line break in a message or a traceback is indented.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s [%(process)d]%(where)s %(message)s")
@@ -47,7 +81,7 @@ class TextFormatter(logging.Formatter):
         """Return the line, with app and request id where there are any."""
         where = (getattr(record, "app", ""), getattr(record, "request_id", ""))
         record.where = "".join(f" {part}" for part in where if part)
-        return super().format(record)
+        return shown(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -65,7 +99,7 @@ class JsonFormatter(logging.Formatter):
             "request_id": getattr(record, "request_id", "") or None,
             "message": _COLOUR.sub("", record.getMessage()),
         }
-        line |= {key: value for key, value in record.__dict__.items() if key not in _EMPTY}
+        line |= {k: v for k, v in record.__dict__.items() if k not in _EMPTY and k not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         elif record.stack_info:
@@ -94,16 +128,20 @@ class LineHandler(logging.StreamHandler[TextIO]):
         if not self.filter(record):
             return False
         try:
-            line = self.format(record) + self.terminator
-            self.acquire()
-            try:
-                self.stream.write(line)
-                self.flush()
-            finally:
-                self.release()
+            self.write(self.format(record))
         except Exception:
             self.handleError(record)
         return True
+
+    def write(self, line: str) -> None:
+        """Write a line that is formatted already."""
+        line += self.terminator
+        self.acquire()
+        try:
+            self.stream.write(line)
+            self.flush()
+        finally:
+            self.release()
 
 
 def configure_logging(

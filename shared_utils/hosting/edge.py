@@ -1,25 +1,23 @@
-"""The outermost layer: every request gets an id, every response its safe headers."""
+"""The outermost layer: every request gets an id and a record, every response its safe headers."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from shared_utils.hosting.telemetry import trace_context
+from shared_utils.hosting.telemetry.answer import SAFE_HEADERS, Answer
+from shared_utils.hosting.telemetry.record import Record, Recorder, current, path_of
 from shared_utils.logging import app_name, request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+__all__ = ["SAFE_HEADERS", "Edge"]
 
-SAFE_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "strict-origin-when-cross-origin"),
-    ("X-Frame-Options", "SAMEORIGIN"),
-)
-_ADDED = {"x-request-id", *(name.lower() for name, _ in SAFE_HEADERS)}
+_WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 
 class Edge:
@@ -32,26 +30,40 @@ class Edge:
     Args:
         app: the application inside.
         name: the app that log lines name until a mount is found.
+        recorder: is told of every request; default: one that nobody listens to.
     """
 
-    def __init__(self, app: WSGIApplication, *, name: str = "") -> None:
+    def __init__(
+        self, app: WSGIApplication, *, name: str = "", recorder: Recorder | None = None
+    ) -> None:
         self._app = app
         self._name = name
+        self.recorder = recorder or Recorder()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         given = environ.get("HTTP_X_REQUEST_ID")
         if given is None or not _WELL_FORMED.fullmatch(given):
             given = environ["HTTP_X_REQUEST_ID"] = f"{random.getrandbits(64):016x}"
+        record = Record(
+            given,
+            self._name,
+            environ.get("REMOTE_ADDR", ""),
+            environ.get("REQUEST_METHOD", ""),
+            path_of(environ),
+        )
         # On every request, or the thread's next one would be logged as this one.
         request_id.set(given)
         app_name.set(self._name)
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            present = {name.lower() for name, _ in headers}
-            added = [("X-Request-ID", given), *SAFE_HEADERS]
-            if not _ADDED.isdisjoint(present):
-                added = [header for header in added if header[0].lower() not in present]
-            return start_response(status, [*headers, *added], exc_info)
-
-        return self._app(environ, start)
+        current.set(record)
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+            record.status = 101  # who takes the connection over does not say so
+        trace_context.accept(environ, record)
+        self.recorder.enter(record, environ)
+        answer = Answer(self.recorder, record, start_response)
+        try:
+            response = self._app(environ, answer.start)
+        except BaseException:
+            answer.finish()
+            raise
+        return answer.of(response, environ.get("wsgi.file_wrapper"))

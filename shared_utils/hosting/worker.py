@@ -10,30 +10,26 @@ TLS or HTTP/2, which Rowhouse leaves to a proxy in front, are read in gunicorn's
 from __future__ import annotations
 
 import contextlib
-import enum
 import errno
 import resource
 import selectors
 import socket
-import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from gunicorn import http
 from gunicorn.workers import gthread
 
 from shared_utils.hosting.client import ClientSocket, ClientTimeout, RequestReader, name_of
+from shared_utils.hosting.connection import Connection, Connections, Head, due
 from shared_utils.hosting.pool import TURN, Pool
+from shared_utils.logging import app_name, request_id, trace_parent
 
 if TYPE_CHECKING:
     from gunicorn.http import Request
-
-LARGEST_HEAD = 64 * 1024
-"""Bytes of a request's head up to which it is waited for without a thread."""
 
 LINGER = 2.0
 """Seconds that a client has to close its side of a connection that has ended (as in gunicorn)."""
@@ -41,136 +37,14 @@ LINGER = 2.0
 UNWANTED_WITHIN = 0.5
 """Seconds for the rest of a body that nobody reads, if the connection is to be kept."""
 
-MOST_DRAINED = 64 * 1024
-"""Bytes that are read away meanwhile (as in gunicorn)."""
-
 ALIVE_EVERY = 0.25
 """Seconds after which the master is told again that the worker lives."""
 
-_AT_ONCE = int(socket.MSG_DONTWAIT)  # no enums: combining those takes longer than a system call
-_PEEK = int(socket.MSG_PEEK) | _AT_ONCE
+MOST_UNSENT = 128 * 1024
+"""Bytes that the kernel keeps for a client and has not sent. It would take megabytes: to copy those
+for each of many clients that do not read keeps others waiting."""
+
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-
-
-class Head(enum.Enum):
-    """What is there of the head of a connection's next request."""
-
-    NONE = enum.auto()
-    PART = enum.auto()
-    WHOLE = enum.auto()
-    """Or what only a thread can find out about."""
-    GONE = enum.auto()
-    """The client has closed the connection."""
-
-
-class Connection(gthread.TConn):
-    """A client's connection.
-
-    Attributes:
-        reader: what its requests are read from; None where that is gunicorn's own way.
-        is_whole: it is known that the head of its next request is there.
-    """
-
-    is_whole = False
-
-    def __init__(self, *args: Any, reader: RequestReader | None) -> None:
-        super().__init__(*args)
-        self.reader = reader
-        self.data_ready = reader is not None  # or a thread would wait for the first byte
-        self._seen = 0
-        self._drained = 0
-
-    def init(self) -> None:
-        """Get ready to be read, in a thread."""
-        if self.parser is None and self.reader is not None:
-            source: Any = self.reader
-            self.parser = http.get_parser(self.cfg, source, self.client)
-        super().init()
-
-    def look(self) -> Head:
-        """See what is there of the next request's head, and leave it there.
-
-        After `Head.PART` the socket counts as readable once more has come. gunicorn has to find out
-        about a head of more than `LARGEST_HEAD` bytes, and about a socket that is readable and has
-        got no more: the client may have ended what it sends, or SO_RCVLOWAT is not known (AF_UNIX).
-        """
-        ahead = self.ahead()
-        if b"\r\n\r\n" in ahead:
-            return Head.WHOLE
-        try:
-            seen = self.sock.recv(LARGEST_HEAD, _PEEK)
-            size = len(seen)
-            if not size:
-                return Head.GONE
-            if (
-                b"\r\n\r\n" in (ahead + seen if ahead else seen)
-                or size == LARGEST_HEAD
-                or size <= self._seen
-            ):
-                self._expect(0)
-                return Head.WHOLE
-            self._expect(size)
-        except BlockingIOError:
-            return Head.PART if ahead else Head.NONE
-        except OSError:
-            return Head.GONE
-        return Head.PART
-
-    def _expect(self, seen: int) -> None:
-        """Have the socket count as readable once there is more than what was ``seen``."""
-        if seen != self._seen:
-            self._seen = seen
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, seen + 1)
-
-    def ahead(self) -> bytes:
-        """Return what was read already, along with the request before."""
-        return self.parser.unreader.buf.getvalue() if self.parser else b""  # type: ignore[union-attr]
-
-    def has_part(self) -> bool:
-        """Say whether the last look has seen a part of a request."""
-        return bool(self._seen or self.ahead())
-
-    def refuse(self) -> None:
-        """Tell the client that it was too slow, and end."""
-        with contextlib.suppress(OSError):
-            self.sock.send(_TIMED_OUT, _AT_ONCE)
-        self.end()
-
-    def end(self) -> None:
-        """Tell the client that there is no more to come."""
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_WR)
-
-    def has_ended(self) -> bool:
-        """Read away what the client still sends; say whether it has closed, or sends too much."""
-        try:
-            size = len(self.sock.recv(MOST_DRAINED, _AT_ONCE))
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        self._drained += size
-        return not size or self._drained > MOST_DRAINED
-
-    def close(self, graceful: bool = False) -> None:
-        """Close the connection; to do so gracefully is what ``end`` and ``has_ended`` are for."""
-        if isinstance(self.sock, ClientSocket):
-            with contextlib.suppress(OSError):  # an app has closed its number
-                self.sock.release()
-        else:
-            super().close(graceful)
-
-    def reset(self) -> None:
-        """Close at once: a response that is cut off must not look complete, nor wait to be read."""
-        with contextlib.suppress(OSError):
-            at_once = struct.pack("ii", True, 0)
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-        self.close()
-
-
-Connections = OrderedDict[Connection, None]
-"""Connections in the poller. All of them wait equally long, so the first is due first."""
 
 
 class Worker(gthread.ThreadWorker):
@@ -199,6 +73,8 @@ class Worker(gthread.ThreadWorker):
             self.log.warning("room for %d connections: raise the limit of open files", room)
             self.worker_connections = room
             self.max_keepalived = max(room - self.cfg.threads, room // 2)
+        for listener in self.sockets:
+            prepare(listener)
         try:
             super().init_process()
         finally:
@@ -236,7 +112,7 @@ class Worker(gthread.ThreadWorker):
         self.nr_conns += 1
         if self._looks:
             client = ClientSocket(listener.family, socket.SOCK_STREAM, 0, sock.detach())
-            client.patience = self.client_timeout
+            client.patience, client.before_waiting = self.client_timeout, self.give_way
             reader = RequestReader(client, self.client_timeout)
             conn = Connection(self.cfg, client, address, listener.getsockname(), reader=reader)
             self._take(conn, conn.look())
@@ -250,24 +126,23 @@ class Worker(gthread.ThreadWorker):
 
     def _take(self, conn: Connection, head: Head) -> None:
         """Have a thread answer a request whose head is there, or the poller wait for it."""
-        if head is Head.GONE:
-            self._close(conn)
-            return
         until = monotonic() + self._patience(self.client_timeout)
         if conn.reader:
             conn.reader.due = until
-        if head is Head.WHOLE:
-            conn.is_whole = True
-            self.enqueue_req(conn)
-        else:
+        if head in (Head.NONE, Head.PART):
             self._wait(self._waiting, conn, until, self.on_head_readable)
+        else:
+            self._begin(conn, head)
 
     def on_head_readable(self, conn: Connection, client: socket.socket) -> None:
         """See whether the head of a request is complete now."""
         head = conn.look()
-        if head is Head.PART:
-            return
-        self._end_wait(self._waiting, conn)
+        if head is not Head.PART:
+            self._end_wait(self._waiting, conn)
+            self._begin(conn, head)
+
+    def _begin(self, conn: Connection, head: Head) -> None:
+        """Have a thread answer a request; or close the connection, where its client has gone."""
         if head is Head.GONE:
             self._close(conn)
         else:
@@ -413,7 +288,10 @@ class Worker(gthread.ThreadWorker):
             readable = partial(self.on_client_socket_readable, conn)
             self.poller.register(conn.sock, selectors.EVENT_READ, readable)
         except (KeyError, OSError, ValueError):  # what an app has done to its sockets
-            self.keepalived_conns.remove(conn)
+            try:
+                self.keepalived_conns.remove(conn)
+            except ValueError:  # the main thread has closed it: it waited too long to be registered
+                return True
             return False
         if not self.alive:  # it was told to stop meanwhile
             conn.timeout = monotonic() + self._patience(self.cfg.keepalive)
@@ -422,6 +300,9 @@ class Worker(gthread.ThreadWorker):
     def handle(self, conn: gthread.TConn) -> bool:
         """Answer a request; whatever it raises ends its connection and no more."""
         assert isinstance(conn, Connection)
+        # What is logged before a request is there is of none, and not of the thread's last one.
+        for named in (request_id, app_name, trace_parent):
+            named.set("")
         try:
             is_kept = super().handle(conn)
         except BaseException:  # gunicorn would end the worker, with all that it serves
@@ -448,10 +329,18 @@ class Worker(gthread.ThreadWorker):
             conn.reader.due = monotonic() + UNWANTED_WITHIN
 
 
-def due(conns: Connections, now: float) -> Iterator[Connection]:
-    """Yield the connections whose time is over; the caller takes each of them out."""
-    while conns and ((conn := next(iter(conns))).timeout or 0) <= now:
-        yield conn
+def prepare(listener: socket.socket) -> None:
+    """Set what the connections of a listener inherit from it.
+
+    gunicorn leaves a listener that it was given (``--bind fd://N``, socket activation) as it is:
+    with Nagle's algorithm, the second part of an answer waits 40 ms for the client to acknowledge
+    the first.
+    """
+    if listener.family == socket.AF_UNIX:  # it has neither, and its buffer is small as it is
+        return
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with contextlib.suppress(AttributeError, OSError):  # Linux, macOS
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT)
 
 
 def open_files(wanted: int) -> int:

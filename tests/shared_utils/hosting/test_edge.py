@@ -92,7 +92,7 @@ def test_exc_info_and_write_are_passed() -> None:
 
     def start_response(*given: Any) -> Any:
         seen.append(given[2])
-        return "write"
+        return seen.append
 
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         try:
@@ -100,9 +100,9 @@ def test_exc_info_and_write_are_passed() -> None:
         except ValueError:
             info = sys.exc_info()
             seen.append(info)
-            seen.append(start("500 X", [], info))
+            start("500 X", [], info)(b"written")
         return []
 
     Edge(app)({}, start_response)
     assert seen[1] is seen[0]
-    assert seen[2] == "write"
+    assert seen[2] == b"written"

@@ -1,0 +1,192 @@
+"""The response of one request on its way to the server: what is sent of it, and where it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from threading import get_ident
+from time import monotonic, thread_time
+from typing import TYPE_CHECKING, Any
+
+from shared_utils.hosting.telemetry.record import Record, Recorder
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+
+SAFE_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "strict-origin-when-cross-origin"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+)
+_ADDED = {"x-request-id", *(name.lower() for name, _ in SAFE_HEADERS)}
+
+_WITHOUT_BODY = ("204", "304")
+_UNKNOWN = -1
+
+
+class Answer:
+    """What has become of one request: takes the place of the server's ``start_response``.
+
+    The status is counted with the last byte: before that byte is handed over where the
+    ``Content-Length`` says which one it is, else when the body is at its end, which the server has
+    yet to say to the client (the last chunk, or the end of the connection).
+
+    It does not lead to the response, which leads to it: without a circle nothing waits for a
+    garbage collection.
+
+    Args:
+        recorder: who is told of it.
+        record: the request.
+        start_response: the server's.
+    """
+
+    __slots__ = (
+        "_cpu_began",
+        "_is_answered",
+        "_is_over",
+        "_left",
+        "_record",
+        "_recorder",
+        "_start_response",
+        "_write",
+    )
+
+    _write: Callable[[bytes], object]
+
+    def __init__(self, recorder: Recorder, record: Record, start_response: StartResponse) -> None:
+        self._recorder, self._record = recorder, record
+        self._start_response = start_response
+        self._left = _UNKNOWN
+        self._is_answered = self._is_over = False
+        self._cpu_began = thread_time()
+        recorder.begin(record)
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        """Pass on status and headers, with the request's id and the safe ones where none are."""
+        record = self._record
+        present = {name.lower(): value for name, value in headers}
+        added = [("X-Request-ID", record.request_id), *SAFE_HEADERS]
+        if not _ADDED.isdisjoint(present):
+            added = [header for header in added if header[0].lower() not in present]
+        self._write = self._start_response(status, [*headers, *added], exc_info)
+        code = status[:3]
+        record.status = int(code) if code.isdecimal() else 0
+        if record.method == "HEAD" or code in _WITHOUT_BODY:
+            self._left = 0
+        else:
+            length = present.get("content-length", "").strip(" \t")  # as gunicorn reads it
+            self._left = int(length) if length.isdecimal() else _UNKNOWN
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Pass on what an app writes by itself."""
+        self.count(data)
+        self._write(data)
+        self.took(data)
+
+    def of(self, response: Iterable[bytes], wrapper: object) -> Iterable[bytes]:
+        """Return the response as the server gets it: recorded, or a file that it sends by itself.
+
+        Args:
+            response: what the application has returned.
+            wrapper: ``wsgi.file_wrapper`` of the server.
+        """
+        if isinstance(wrapper, type) and type(response) is wrapper:
+            # By itself, so that sendfile is used.
+            size = self._left if self._left >= 0 else _rest(getattr(response, "filelike", None))
+            close = getattr(response, "close", None)
+            response.close = partial(self._close_file, close, size)  # type: ignore[attr-defined]
+            self._answered()
+            return response
+        return _Recorded(self, response)
+
+    def count(self, chunk: bytes) -> None:
+        """Say that the request is answered, if this is the last chunk of a known length."""
+        left = self._left
+        if left >= 0:
+            self._left = left = max(0, left - len(chunk))
+            if not left and not self._is_answered:
+                self._answered()
+
+    def took(self, chunk: bytes) -> None:
+        """Say that the server has taken a chunk."""
+        self._record.sent += len(chunk)
+
+    def ended(self) -> None:
+        """Say that there are no more chunks."""
+        if not self._is_answered:
+            self._answered()
+
+    def finish(self) -> None:
+        """Say that the request has ended, if that was not said already."""
+        if self._is_over:
+            return
+        self._is_over = True
+        record = self._record
+        if not self._is_answered:
+            self._answered()
+        record.duration = monotonic() - record.began
+        if record.thread == get_ident():
+            record.cpu = thread_time() - self._cpu_began
+        if record.method == "HEAD" or record.status in (204, 304):
+            record.sent = 0
+        self._recorder.finish(record)
+
+    def _answered(self) -> None:
+        self._is_answered = True
+        record = self._record
+        record.duration = monotonic() - record.began
+        self._recorder.answer(record)
+
+    def _close_file(self, close: Callable[[], object] | None, size: int) -> None:
+        if sys.exc_info()[1] is None:  # the server has sent all of it
+            self._record.sent = size
+        try:
+            if close is not None:
+                close()
+        finally:
+            self.finish()
+
+    def __del__(self) -> None:
+        """See that a response which nobody has closed is finished by the next request.
+
+        Not here: this may run in the middle of anything, with any lock held.
+        """
+        if not self._is_over:
+            self._is_over = True
+            self._recorder.abandoned.append((self._record, self._is_answered))
+
+
+class _Recorded:
+    """A response that a server iterates over."""
+
+    __slots__ = ("_answer", "_response")
+
+    def __init__(self, answer: Answer, response: Iterable[bytes]) -> None:
+        self._answer, self._response = answer, response
+
+    def __iter__(self) -> Iterator[bytes]:
+        answer = self._answer
+        for chunk in self._response:
+            answer.count(chunk)
+            yield chunk
+            answer.took(chunk)
+        answer.ended()
+
+    def close(self) -> None:
+        try:
+            if (close := getattr(self._response, "close", None)) is not None:
+                close()
+        finally:
+            self._answer.finish()
+
+
+def _rest(file: Any) -> int:
+    """Return how many bytes there are to read of a file, where that can be known."""
+    try:
+        number = file.fileno()
+        return os.fstat(number).st_size - os.lseek(number, 0, os.SEEK_CUR)
+    except (AttributeError, OSError, ValueError):
+        return 0

@@ -1,0 +1,107 @@
+"""prometheus_client's files of values, and its lock, as a process needs them that many apps share.
+
+- A file has its room on the disk before it is written to. prometheus_client gives it a length and
+  writes through a mapping; where the disk is full, the system has no other way to say so than to
+  kill the process (SIGBUS), and every worker that begins would end so.
+- To count makes nothing that the garbage collector counts: it would run finalizers of any app while
+  the one lock is held that all apps and the host count under. Where a series is made that cannot be
+  helped: there the thread which has the lock may take it again.
+- In a child that an app has forked, prometheus_client makes all values anew: the host's gauges
+  would say there that no app is up. They are not there until somebody sets them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import mmap_dict, values
+
+_Dict: Any = mmap_dict.MmapedDict
+_SIZE: int = mmap_dict._INITIAL_MMAP_SIZE
+_MARK = "is_rowhouses"
+_OWN = '["rowhouse_'
+"""What keys of the host's own metrics begin with: those of `mmap_key`."""
+
+
+def install() -> None:
+    """Have prometheus_client use these from here on. May be called as often as one likes."""
+    present: Any = values
+    # By a name: older code, which a reload has replaced, may have done it.
+    if not hasattr(present.MmapedDict, _MARK):
+        present.MmapedDict = Mapped
+        present.Lock = threading.RLock
+
+
+def reserve(path: Path) -> None:
+    """Make a file that nothing is counted in yet; one that is there is left as it is.
+
+    Raises:
+        OSError: there is no room for it. Then there is no file.
+    """
+    with path.open("ab") as file:
+        if os.fstat(file.fileno()).st_size:
+            return
+        try:
+            _allocate(file.fileno(), 0, _SIZE)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+class Mapped(_Dict):  # type: ignore[misc]
+    """A file of values, by keys.
+
+    Raises:
+        OSError: there is no room for it, or for another key.
+    """
+
+    is_rowhouses = True
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        if not read_mode:
+            reserve(Path(filename))
+        super().__init__(filename, read_mode)
+        self._is_of_gauges = Path(filename).name.startswith("gauge_")
+        self._look()
+
+    def read_value(self, key: str) -> tuple[float, float]:
+        """Return a value and its time; zeros where there is none."""
+        if self._is_of_gauges and key.startswith(_OWN) and key not in self._positions:
+            return 0.0, 0.0
+        found: tuple[float, float] = super().read_value(key)
+        return found
+
+    def write_value(self, key: str, value: float, timestamp: float) -> None:
+        """Write a value and its time, each in one step for whoever reads the file."""
+        if key not in self._positions:
+            self._init_value(key)
+        at = self._positions[key] >> 3
+        self._numbers[at] = value
+        self._numbers[at + 1] = timestamp
+
+    def close(self) -> None:
+        """Close the file; nothing more can be written to it."""
+        self._numbers.release()
+        super().close()
+
+    def _init_value(self, key: str) -> None:
+        size = self._capacity
+        while self._used + len(key.encode()) + 32 > size:  # length, padding and two numbers
+            size *= 2
+        if size > self._capacity:
+            _allocate(self._f.fileno(), self._capacity, size - self._capacity)
+        mapping = self._m
+        super()._init_value(key)
+        if self._m is not mapping:
+            self._look()
+
+    def _look(self) -> None:
+        self._numbers = memoryview(self._m).cast("d")
+
+
+def _allocate(number: int, offset: int, size: int) -> None:
+    if allocate := getattr(os, "posix_fallocate", None):  # not on every system
+        allocate(number, offset, size)
