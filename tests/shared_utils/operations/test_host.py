@@ -1,0 +1,148 @@
+"""A host that is asked over the sockets of its workers: they answer, hang, or are gone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared_utils.hosting.inspection.listening import Listener, bind
+from shared_utils.operations import Operations, asking, host
+
+MOUNT = {"name": "shop", "title": "Shop", "state": "up", "build_state": "up", "running": 1}
+
+
+def worker(pid: int, **mount: Any) -> dict[str, Any]:
+    """Return what a worker says of itself."""
+    return {
+        "pid": pid,
+        "since": 1.0,
+        "requests": 1,
+        "mounts": {"shop": MOUNT | mount},
+        "running": [],
+        "unknown": "of a newer worker",
+    }
+
+
+class Workers:
+    """Sockets in one folder, each with what answers there."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.folder, self.stack = folder, stack
+        self.host = Operations(folder)
+
+    def answering(
+        self, monkeypatch: pytest.MonkeyPatch, pid: int, answer: Callable[..., Any]
+    ) -> None:
+        monkeypatch.setattr("shared_utils.hosting.inspection.listening.os.getpid", lambda: pid)
+        Listener(self.folder, answer, lambda: 3600.0).start()
+
+    def hanging(self, pid: int) -> None:
+        self.stack.enter_context(bind(self.folder, pid))
+
+    def ended(self, pid: int) -> None:
+        bind(self.folder, pid).close()
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Workers]:
+    with contextlib.ExitStack() as stack:
+        yield Workers(tmp_path, stack)
+
+
+def test_who_answers_is_told_from_who_hangs_and_who_has_ended(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.answering(monkeypatch, 11, lambda question: worker(11))
+    workers.answering(
+        monkeypatch, 12, lambda question: worker(12, state="down", build_state="down")
+    )
+    workers.answering(monkeypatch, 13, lambda question: {"pid": 13})  # of another version
+    workers.hanging(14)
+    workers.ended(15)
+    seen = workers.host.overview()
+    assert [found.pid for found in seen.workers] == [11, 12]
+    assert seen.silent == [13, 14]
+    assert set(asking.sockets(workers.folder)) == {11, 12, 13, 14}
+    (row,) = seen.rows
+    assert (row.state, row.running) == ("down", 2)
+    assert [verdict.words for verdict in row.verdicts] == ["Down in 1 of 2 workers"]
+    assert seen.figures_at is None
+
+
+def test_nobody_answers(workers: Workers) -> None:
+    seen = workers.host.overview()
+    assert (seen.rows, seen.workers, seen.silent) == ([], [], [])
+    assert workers.host.stack(11, 1, "x") is None
+    assert workers.host.requests("shop").running == []
+    assert workers.host.inside("shop").routes == []
+
+
+def test_requests_of_all_workers_are_put_together(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(pid: int) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+        request = {"app": "shop", "method": "GET", "path": f"/{pid}", "request_id": "x"}
+        by_age = request | {"age": float(pid), "duration": float(pid), "at": float(pid)}
+        return lambda question: {"running": [by_age], "slowest": [by_age], "failed": [by_age]}
+
+    for pid in (11, 12):
+        workers.answering(monkeypatch, pid, answer(pid))
+    workers.hanging(13)
+    found = workers.host.requests("shop")
+    for requests in (found.running, found.slowest, found.failed):
+        assert [(request.worker, request.path) for request in requests] == [
+            (12, "/12"),
+            (11, "/11"),
+        ]
+
+
+def test_a_mount_is_built_again_in_every_worker_that_can(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Mapping[str, Any]] = []
+
+    def build(question: Mapping[str, Any]) -> dict[str, Any]:
+        asked.append(question)
+        return {"done": True}
+
+    workers.answering(monkeypatch, 11, build)
+    workers.answering(monkeypatch, 12, lambda question: {"refused": "it is up"})
+    workers.hanging(13)
+    outcome = workers.host.rebuild("shop")
+    assert asked == [{"do": "rebuild", "app": "shop"}]
+    assert (outcome.done, outcome.refused) == (1, {12: "it is up", 13: "it does not answer"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        ({"refused": "there is no mount"}, ValueError, "there is no mount"),
+        ({"failed": "maintenance: Read-only"}, OSError, "Read-only"),
+        ({}, OSError, "no worker answers"),
+    ],
+)
+def test_what_is_not_done_is_told(
+    workers: Workers,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: dict[str, Any],
+    error: type[Exception],
+    said: str,
+) -> None:
+    workers.answering(monkeypatch, 11, lambda question: answer)
+    with pytest.raises(error, match=said):
+        workers.host.close("shop")
+
+
+def test_closing_does_not_wait_for_who_does_not_notice(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "NOTICED", 0.01)
+    workers.answering(
+        monkeypatch, 11, lambda question: {"done": True} if "do" in question else worker(11)
+    )
+    workers.host.close("shop", "Noon")
+    workers.host.open("shop")
