@@ -19,6 +19,8 @@ from shared_utils.hosting.pages import live
 from shared_utils.hosting.settings import table
 from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
 from shared_utils.hosting.settings.mounts import Mount, Project, Settings
+from shared_utils.hosting.telemetry.listening import listen
+from shared_utils.hosting.telemetry.record import Recorder
 from shared_utils.links import mount_url
 from shared_utils.logging import ensure_logging
 
@@ -77,7 +79,8 @@ def configure_app(app: Flask, overrides: Mapping[str, Any] | None = None) -> Non
     app.context_processor(lambda: {"mount_url": mount_url})
     if site.alone:
         ensure_logging()
-        app.wsgi_app = Edge(app.wsgi_app, name=site.mount.name)  # type: ignore[method-assign]
+        edge = Edge(app.wsgi_app, name=site.mount.name, recorder=listen(Recorder()))
+        app.wsgi_app = edge  # type: ignore[method-assign]
 
 
 def _alone(app: Flask) -> building.Site:

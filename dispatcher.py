@@ -2,7 +2,7 @@
 
 A request's way, from the outside in:
 
-    Edge                 request id, safe headers
+    Edge                 request id, record for log and metrics, safe headers
     CheckedProxyFix      what proxies in front say, where [host] trusted_proxies is not 0
     BoundedDispatcher    Werkzeug's DispatcherMiddleware: which mount is it for
     Mounted              the app of one mount, or a 503 that says whose it is
@@ -20,13 +20,17 @@ from werkzeug.exceptions import HTTPException
 import config
 from shared_utils import look
 from shared_utils.hosting import pages
+from shared_utils.hosting.counting import count
 from shared_utils.hosting.development import is_reloaders_parent
 from shared_utils.hosting.edge import Edge
+from shared_utils.hosting.inspection import Inspection
 from shared_utils.hosting.proxy import CheckedProxyFix
 from shared_utils.hosting.row import Row
 from shared_utils.hosting.rules import RowMap
 from shared_utils.hosting.server import handed_over
 from shared_utils.hosting.settings.mounts import Settings
+from shared_utils.hosting.telemetry.listening import listen
+from shared_utils.hosting.telemetry.record import Listener
 from shared_utils.logging import ensure_logging
 
 
@@ -57,9 +61,28 @@ class Host(Flask):
         """Have ``report`` called with the number of threads that hang, as it changes."""
         pages.row_of(self).walls.watchdog.call_when_stuck(report)
 
+    def tell(self, listener: Listener) -> None:
+        """Have ``listener`` called with the record of each request that has ended."""
+        pages.row_of(self).recorder.finished.append(listener)
+
+    def begin_sampling(self) -> None:
+        """Take down each second what is to be told of this process, until it ends."""
+        pages.begin_sampling(self)
+
     def resume_building(self) -> None:
         """Go on building in a process that was forked from the one that made this host."""
         pages.row_of(self).builder.start()
+
+    def be_inspected(self, master: int) -> None:
+        """Run health checks, and answer the operator's console.
+
+        Args:
+            master: the process that forked this worker and its like.
+        """
+        row = pages.row_of(self)
+        row.checks.start()
+        if isinstance(row.inspection, Inspection):
+            row.inspection.start(master)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -80,12 +103,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     row = Row(settings, pages=host.wsgi_app, debug=get_debug_flag())
     host.extensions[pages.ROW] = row
+    host.extensions[pages.METRICS] = count(row)
     host.url_map.row = row  # type: ignore[attr-defined]
 
     application = row.dispatcher
     if trusted := settings.host.trusted_proxies:
         application = CheckedProxyFix(application, trusted)  # type: ignore[assignment]
-    host.wsgi_app = Edge(application)  # type: ignore[method-assign]
+    host.wsgi_app = Edge(application, recorder=listen(row.recorder))  # type: ignore[method-assign]
+    row.inspection = Inspection(row, pages.metrics_of(host).collect)
 
     if not is_reloaders_parent():
         row.builder.start()

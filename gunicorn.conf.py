@@ -27,7 +27,15 @@ def _loaded() -> dict[str, Any]:
 
 
 def _reloaded() -> dict[str, Any]:
-    """Load code and settings as they are now; go back to the last good ones where that fails."""
+    """Load code and settings as they are now; go back to the last good ones where that fails.
+
+    With ``preload_app``, workers go on with the application that the master has made: no other code
+    of the host may stand beside it then.
+    """
+    present = sys.modules.get("shared_utils.hosting.server")
+    if present is not None and (preloaded := present.preloaded()) is not None:
+        kept: dict[str, Any] = present.gunicorn_settings(preloaded)
+        return kept
     importlib.invalidate_caches()
     last_good = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)}
     gc.unfreeze()  # what was frozen for the forks before, and is old now

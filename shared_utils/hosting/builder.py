@@ -99,6 +99,21 @@ class Builder:
                 self._launch(mounted)
                 self._changed.notify_all()
 
+    def rebuild(self, mounted: Mounted) -> bool:
+        """Build a mount that is down now, and not when its time has come.
+
+        Returns:
+            False where it is not down, or is being built already.
+        """
+        with self._changed:
+            if mounted.is_built or mounted not in self._due:
+                return False
+            self._due[mounted] = monotonic()
+            self._failures[mounted] = 1  # pauses are short again
+            self._begin()
+            self._changed.notify_all()
+            return True
+
     def _begin(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="rowhouse-builder", daemon=True)

@@ -17,7 +17,7 @@ from shared_utils.hosting.layers import Layered, derive, layered
 from shared_utils.hosting.sessions import be_frugal
 from shared_utils.hosting.settings.mistakes import ConfigError
 from shared_utils.hosting.settings.mounts import Mount, Settings
-from shared_utils.sibling import EXTENSION, Neighbour, Sibling
+from shared_utils.sibling import EXTENSION, Inspected, Neighbour, Sibling
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -35,6 +35,7 @@ class Site:
     settings: Settings
     row: Mapping[str, Neighbour]
     alone: bool = False
+    host: Inspected | None = None
 
     @property
     def root(self) -> str:
@@ -101,6 +102,7 @@ def apply(app: Flask, config: Layered, site: Site) -> None:
         origins=config.origins,
         title=site.mount.title,
         issuer=site.settings.host.identity_issuer,
+        host=site.host,
     )
 
 

@@ -16,6 +16,7 @@ import select
 import socket
 import sys
 import termios
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ class RequestReader:
 
     __slots__ = ("_sock", "_timeout", "due")
 
-    def __init__(self, sock: socket.socket, timeout: float) -> None:
+    def __init__(self, sock: ClientSocket, timeout: float) -> None:
         self._sock = sock
         self._timeout = timeout
         self.due: float | None = monotonic() + timeout
@@ -92,11 +93,13 @@ class ClientSocket(socket.socket):
 
     Attributes:
         patience: seconds that a client may take nothing.
+        before_waiting: called in a thread that is about to wait for the client.
     """
 
-    __slots__ = ("patience",)
+    __slots__ = ("before_waiting", "patience")
 
     patience: float
+    before_waiting: Callable[[], object]
 
     def close(self) -> None:
         """End the connection, as an app may; its number stays the worker's until it is released.
@@ -121,7 +124,7 @@ class ClientSocket(socket.socket):
     def dup(self) -> ClientSocket:
         """Return another socket of the same connection, as patient as this one."""
         made = super().dup()
-        made.patience = self.patience
+        made.patience, made.before_waiting = self.patience, self.before_waiting
         return made
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
@@ -187,8 +190,9 @@ class ClientSocket(socket.socket):
             raise timed_out(self, "does not read its response")
 
 
-def is_ready(sock: socket.socket, event: int, seconds: float) -> bool:
+def is_ready(sock: ClientSocket, event: int, seconds: float) -> bool:
     """Wait until a socket can be read from, or written to; say whether it can."""
+    sock.before_waiting()
     poll = select.poll()
     poll.register(sock, event)
     return bool(poll.poll(math.ceil(max(seconds, 0) * 1000)))

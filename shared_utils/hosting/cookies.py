@@ -30,7 +30,7 @@ def scoped(headers: Headers, script_name: str, prefix: str, *, issuer: bool = Fa
         prefix: the mount's own script name, without a proxy's.
         issuer: the identity cookie is this mount's to set: it stays as it is.
     """
-    script_name, prefix = _as_path(script_name), _as_path(prefix)
+    script_name, prefix = as_path(script_name), as_path(prefix)
     return [
         (name, _scoped_cookie(value, script_name, prefix))
         if name.lower() == "set-cookie" and not (issuer and is_identity(value))
@@ -95,7 +95,7 @@ def _scoped_cookie(cookie: str, script_name: str, prefix: str) -> str:
     return ";".join([pair, *kept, f" Path={path}"])
 
 
-def _as_path(script_name: str) -> str:
+def as_path(script_name: str) -> str:
     """Return a script name as a browser asks for it: percent-encoded (RFC 6265, section 5.1.4)."""
     return quote(script_name.encode("latin-1"), safe=_SAFE)
 

@@ -43,6 +43,8 @@ class HandoverArbiter(Arbiter):
     reloaded: Exception | None = None
     """What ends the wait at the end of a reload that has begun."""
     is_stopping = False
+    unborn: Any = None
+    """A worker that is about to be forked."""
     _only_counts = False
 
     def manage_workers(self) -> None:
@@ -65,13 +67,34 @@ class HandoverArbiter(Arbiter):
 
     def spawn_worker(self) -> int:
         """Start a worker; where the system has no room for one, that is tried again later."""
+        pid, mask = 0, os.umask(0o77)
+        os.umask(mask)
         try:
-            return super().spawn_worker()
+            pid = super().spawn_worker()
         except OSError as error:
             if os.getpid() != self.pid:
                 raise
+            os.umask(mask)  # gunicorn has another one while it makes a worker's file
+            if self.unborn is not None:  # else it is tried again until no file can be opened
+                self.unborn.tmp.close()
+                marks.take(self.unborn)
             logger.error("no worker can be started, which is tried again: %s", error)
-            return 0
+        self.unborn = None
+        return pid
+
+    def spawn_workers(self) -> None:
+        """Start workers that are missing; not once more, where only figures are told."""
+        if not self._only_counts:
+            super().spawn_workers()
+
+    def reexec(self) -> None:
+        """Start another master; where the system has no room for one, go on as before."""
+        try:
+            super().reexec()
+        except OSError as error:
+            if os.getpid() != self.pid:
+                raise
+            logger.error("no other master can be started: %s", error)
 
     def kill_worker(self, pid: int, sig: int) -> None:
         """Send a signal to a worker, and remember whom it tells to leave.

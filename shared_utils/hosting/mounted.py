@@ -13,6 +13,7 @@ from shared_utils.hosting import cookies
 from shared_utils.hosting.maintenance import RETRY_AFTER, Maintenance, default_message
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mounts import Mount
+from shared_utils.hosting.telemetry.record import current
 from shared_utils.hosting.walls import refusals
 from shared_utils.hosting.walls.barrier import Exchange
 from shared_utils.hosting.walls.body import announced
@@ -39,6 +40,7 @@ class Mounted:
         walls: what it shares with its neighbours.
         build_seconds: how long its last successful build took.
         failure: in a few words, why it is down; empty where it is not.
+        portal: prefix of the mount that shows all others; None in that one, or without one.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Mounted:
         self._kept_out: Collection[str] = ()
         self.build_seconds: float | None = None
         self.failure = ""
+        self.portal: str | None = None
         self.place(mount)
 
     def place(self, mount: Mount) -> None:
@@ -150,6 +153,8 @@ class Mounted:
         """Answer one request."""
         mount = self.mount
         app_name.set(mount.name)
+        record = current.get()
+        record.app = mount.name
         message = self._message_for(mount.name)
         if message is not None:
             return self._unavailable(environ, message)(environ, start_response)
@@ -158,15 +163,22 @@ class Mounted:
         app, left = self._app, mount.limits.queue_timeout
         permit = self.walls.bulkhead.hold(mount.name, at_once=app is not None)
         if permit is None:
-            return refusals.busy(mount, environ)(environ, start_response)
-        if app is None:
+            record.shed = "threads"
+            return self._busy(environ)(environ, start_response)
+        if not permit.runs:
             began = time.monotonic()
-            app = self._built_by_now()
-            left = max(0.0, left - (time.monotonic() - began))
-        if app is None or not (permit.runs or permit.run(left)):
-            permit.let_go()
-            refused = refusals.busy(mount, environ) if app else self._unavailable(environ)
-            return refused(environ, start_response)
+            if app is None:
+                app = self._built_by_now()
+                left = max(0.0, left - (time.monotonic() - began))
+            runs = app is not None and permit.run(left)
+            record.waited += time.monotonic() - began
+            if not runs:
+                permit.let_go()
+                if app is None:
+                    return self._unavailable(environ)(environ, start_response)
+                record.shed = "queue_timeout"
+                return self._busy(environ)(environ, start_response)
+        assert app is not None  # or it would not run
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._kept_out:
             self._strip(environ, cookie)
@@ -198,18 +210,36 @@ class Mounted:
 
     def _unavailable(self, environ: WSGIEnvironment, message: str | None = None) -> WSGIApplication:
         """Return a 503: ``message`` is the operator's, None where it is not in maintenance."""
-        mount = self.mount
+        current.get().unserved = True
+        title, reach = self.mount.title, True
         if message is not None:
-            detail = message or default_message(mount.title)
-            return refusals.refusal(
-                mount, environ, 503, detail, retry_after=RETRY_AFTER, reach=not message
-            )
-        if self.failure:
-            detail = f"{mount.title} is not available at the moment."
-            return refusals.refusal(
-                mount, environ, 503, detail, retry_after=self._retry_at - time.monotonic()
-            )
-        return refusals.refusal(mount, environ, 503, f"{mount.title} is starting.", retry_after=1)
+            detail, retry_after = message or default_message(title), float(RETRY_AFTER)
+            reach = not message
+        elif self.failure:
+            detail = f"{title} is not available at the moment."
+            retry_after = self._retry_at - time.monotonic()
+        else:
+            detail, retry_after = f"{title} is starting.", 1.0
+        return refusals.refusal(
+            self.mount,
+            environ,
+            503,
+            detail,
+            retry_after=retry_after,
+            reach=reach,
+            portal=self._portal_url(environ),
+        )
+
+    def _busy(self, environ: WSGIEnvironment) -> WSGIApplication:
+        """Return the answer to a request that is shed."""
+        return refusals.busy(self.mount, environ, portal=self._portal_url(environ))
+
+    def _portal_url(self, environ: WSGIEnvironment) -> str | None:
+        """Return where the portal is for this client, who may be behind a proxy's prefix."""
+        if self.portal is None:
+            return None
+        outer = environ.get("SCRIPT_NAME", "").removesuffix(self._script_name)
+        return cookies.as_path(outer + prefixes.script_name(self.portal)) + "/"
 
 
 def _never(name: str) -> None:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from shared_utils.hosting import counting
 from shared_utils.hosting.row import Row
+from shared_utils.hosting.telemetry import scraping
 from shared_utils.logging import request_id
 from shared_utils.problems import problem
 
+if TYPE_CHECKING:
+    from shared_utils.hosting.telemetry.metrics import Metrics
+
 bp = Blueprint("host", __name__)
 
-ROW = "rowhouse-row"
+ROW, METRICS = "rowhouse-row", "rowhouse-metrics"
 
 
 def row_of(host: Flask) -> Row:
     """Return the row of a host that ``dispatcher.create_app`` made."""
     row: Row = host.extensions[ROW]
     return row
+
+
+def metrics_of(host: Flask) -> Metrics:
+    """Return what such a host counts."""
+    metrics: Metrics = host.extensions[METRICS]
+    return metrics
+
+
+def begin_sampling(host: Flask) -> None:
+    """Take down each second what the mounts of this process are."""
+    counting.begin(row_of(host), metrics_of(host))
 
 
 @bp.get("/-/live")
@@ -31,10 +49,15 @@ def live() -> Response:
 
 @bp.get("/-/ready")
 def ready() -> tuple[Response, int, dict[str, str]]:
-    """Answer 200, or 503 while a required mount is not up; tell each mount's state and load."""
+    """Answer 200, or 503 while a required mount is not up; tell each mount's state and load.
+
+    With ``?verbose`` tell what came of their health checks as well; why one fails, which may be
+    anything that an app has raised, only to those who may see the metrics.
+    """
     row = row_of(current_app)
     row.builder.start()  # a process that was forked since has none yet
-    mounts = {
+    row.checks.start()
+    mounts: dict[str, dict[str, Any]] = {
         name: {
             "state": mounted.state,
             "prefix": mounted.mount.prefix,
@@ -43,9 +66,23 @@ def ready() -> tuple[Response, int, dict[str, str]]:
         }
         for name, mounted in row.mounts.items()
     }
-    status = 200 if row.is_ready else 503
-    content = {"status": "ready" if row.is_ready else "unready", "mounts": mounts}
-    return jsonify(content), status, {"Cache-Control": "no-store"}
+    if "verbose" in request.args:
+        hidden: dict[str, str] = {} if scraping.may_see(request) else {"detail": ""}
+        for name, told in mounts.items():
+            results = map(dataclasses.asdict, row.checks.results(name))
+            told["checks"] = [result | hidden for result in results]
+    is_ready = row.is_ready
+    content = {"status": "ready" if is_ready else "unready", "mounts": mounts}
+    return jsonify(content), 200 if is_ready else 503, {"Cache-Control": "no-store"}
+
+
+@bp.get("/-/metrics")
+def metrics() -> BaseResponse:
+    """Answer with the metrics of all workers, to this machine or whoever has the token."""
+    counted = metrics_of(current_app)
+    with contextlib.suppress(OSError):  # a full disk, which the sampler tells of
+        counting.sample(row_of(current_app), counted)
+    return scraping.scraped(request, counted, request_id.get())
 
 
 def answer_error(error: HTTPException) -> BaseResponse:

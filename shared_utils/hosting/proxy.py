@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from werkzeug.http import parse_list_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from shared_utils.hosting.telemetry.record import current, path_of
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -33,8 +35,10 @@ class CheckedProxyFix:
     """
 
     def __init__(self, app: WSGIApplication, trusted: int) -> None:
-        self._trusted = trusted
-        self._fix = ProxyFix(app, x_for=trusted, x_proto=trusted, x_host=trusted, x_prefix=trusted)
+        self._app, self._trusted = app, trusted
+        self._fix = ProxyFix(
+            self._recorded, x_for=trusted, x_proto=trusted, x_host=trusted, x_prefix=trusted
+        )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on as the proxy has seen it."""
@@ -50,6 +54,11 @@ class CheckedProxyFix:
                 del environ[_HEADER]
                 logger.warning("dropped X-Forwarded-Prefix %r: not a plain path", header[:200])
         return self._fix(environ, start_response)
+
+    def _recorded(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        record = current.get()
+        record.client, record.path = environ.get("REMOTE_ADDR", ""), path_of(environ)
+        return self._app(environ, start_response)
 
 
 def is_prefix(value: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shared_utils.hosting import building
 from shared_utils.hosting.builder import Builder
 from shared_utils.hosting.building import Site
+from shared_utils.hosting.checking import Rounds
 from shared_utils.hosting.dispatching import BoundedDispatcher
 from shared_utils.hosting.maintenance import FOLDER, Maintenance
 from shared_utils.hosting.mounted import Mounted
@@ -20,7 +21,9 @@ from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mistakes import Mistake
 from shared_utils.hosting.settings.mounts import Mount, Settings
 from shared_utils.hosting.settings.table import reread
+from shared_utils.hosting.telemetry.record import Recorder
 from shared_utils.hosting.walls.walls import Walls
+from shared_utils.sibling import PORTAL, Inspected
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -45,11 +48,15 @@ class Row:
         mounts: every mount by name, in order of names.
         dispatcher: the WSGI application that leads to them.
         builder: builds them.
+        recorder: knows the requests of this process, and whom to tell of them.
+        checks: runs their health checks.
+        inspection: this process as the operator's console sees it; None where nobody can look.
     """
 
     def __init__(self, settings: Settings, pages: WSGIApplication, *, debug: bool = False) -> None:
         self.settings = settings
         self.walls = Walls.around(settings.mounts, settings.host, debug=debug)
+        self.recorder = Recorder()
         self._pages = pages
         self._placing = threading.Lock()
         forked = weakref.WeakMethod(self._reset_in_child)
@@ -73,26 +80,35 @@ class Row:
             announce=lambda mounted: self._place(),
             startup_wait=settings.host.startup_wait,
         )
+        self.checks = Rounds(self.mounts.values())
+        self.inspection: Inspected | None = None
         self.dispatcher = BoundedDispatcher(pages, {})
         self._place()
 
     @property
     def is_ready(self) -> bool:
-        """Whether every required mount can be served, or is in maintenance: that is intended."""
+        """Whether every required mount can be served, or is in maintenance: that is intended.
+
+        One of which a health check fails cannot.
+        """
         required = [mounted for mounted in self.mounts.values() if mounted.mount.required]
         return all(
-            mounted.is_built
-            or mounted.state == "maintenance"
-            or (mounted.mount.load == "lazy" and mounted.state != "down")
+            mounted.state == "maintenance"
+            or (mounted.is_built and not self.checks.are_failing(mounted.mount.name))
+            or (mounted.mount.load == "lazy" and mounted.state in ("lazy", "starting"))
             for mounted in required
         )
 
     def _reset_in_child(self) -> None:
         self._placing = threading.Lock()
         self.walls.reset_after_fork()
+        self.recorder.reset()
 
     def _build(self, mounted: Mounted) -> WSGIApplication:
-        return building.build(Site(mount=mounted.mount, settings=self.settings, row=self.mounts))
+        site = Site(
+            mount=mounted.mount, settings=self.settings, row=self.mounts, host=self.inspection
+        )
+        return building.build(site)
 
     def _renew(self, mounted: Mounted) -> None:
         """Read the manifest of a mount that is down again: it may have been mended."""
@@ -125,7 +141,9 @@ class Row:
         return held[0] if held else None
 
     def _place(self) -> None:
-        """Lead every prefix to its mount, and keep each mount's session cookie to itself."""
+        """Lead every prefix to its mount, tell each where the portal is, and keep its session
+        cookie to itself.
+        """
         with self._placing:
             table: dict[str, WSGIApplication] = {
                 prefixes.script_name(mounted.mount.prefix): mounted
@@ -134,8 +152,10 @@ class Row:
             }
             self.dispatcher.remount(table | {prefixes.RESERVED: self._own_pages})
             sessions = frozenset(mounted.session_cookie for mounted in self.mounts.values())
+            home = self.mounts.get(PORTAL)
             for mounted in self.mounts.values():
                 mounted.keep_out(sessions)
+                mounted.portal = home.mount.prefix if home and home is not mounted else None
 
 
 def _held_back(mount: Mount, holder: Mount, prefix: str | None) -> Mount:

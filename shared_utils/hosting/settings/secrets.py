@@ -29,6 +29,22 @@ def is_secret(key: str) -> bool:
     return _NAMES.search(key) is not None and _PLAIN.search(key.upper()) is None
 
 
+def masked_text(text: str, longest: int) -> str:
+    """Return the beginning of a text as it may be shown, such as what an error says.
+
+    At most four times ``longest`` is looked at, which bounds what hostile text costs. A word that
+    ends there is left out: it may be half a secret, which nobody knows for one.
+
+    >>> masked_text("cannot reach postgresql://me:hunter2@db/shop", 300)
+    'cannot reach postgresql://me:********@db/shop'
+    """
+    part = text[: 4 * longest]
+    if len(part) < len(text):
+        part = part[: max(part.rfind(" "), part.rfind("\n"), 0)] or MASK
+    shown = str(masked("", part))
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
 def masked(key: str, value: Any) -> Any:
     """Return ``value`` as it may be shown: secrets masked, inside tables and URLs as well."""
     if value is None or isinstance(value, bool):

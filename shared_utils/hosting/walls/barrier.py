@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared_utils.hosting.cookies import Headers
+from shared_utils.hosting.settings.secrets import masked_text
+from shared_utils.hosting.telemetry.record import MOST_SAID, current
 from shared_utils.hosting.telling import told
 from shared_utils.hosting.walls import refusals
 from shared_utils.hosting.walls.body import Body, has_body
@@ -108,10 +110,7 @@ class Exchange(Clock):
                 is_servers = False
                 if self._chunks is None:
                     return
-                if self.limit:
-                    chunk = self._in_app(next, self._chunks, _END)
-                else:
-                    chunk = self._context.run(next, self._chunks, _END)
+                chunk = self._in_app(next, self._chunks, _END)
             self._has_ended = True
             if not self._is_begun or (self._left is not None and self._left > 0):
                 self._end()
@@ -134,8 +133,6 @@ class Exchange(Clock):
             self._log("failed in close(); its response stands", error)
         finally:
             self._permit.let_go()
-            # These may lead back here: without them nothing waits for a garbage collection.
-            self._iterable = self._chunks = self._close = None
             self._body = self._server_failure = None
 
     # The app at work.
@@ -149,14 +146,17 @@ class Exchange(Clock):
             BaseException: what the app raises.
         """
         if not self.limit:
-            return self._context.run(call, *args)
-        self.resume()
-        try:
             result = self._context.run(call, *args)
-        except BaseException:
+        else:
+            self.resume()
+            try:
+                result = self._context.run(call, *args)
+            except BaseException:
+                self.pause()
+                raise
             self.pause()
-            raise
-        self.pause()
+        if self._permit.is_of_parent:  # a child that the app has forked: it has nobody to answer
+            os._exit(0)
         return result
 
     def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
@@ -175,8 +175,13 @@ class Exchange(Clock):
 
     def _close_response(self) -> None:
         close = self._close or getattr(self._iterable, "close", None)
-        if close is not None:
-            close()
+        try:
+            if close is not None:
+                close()
+        finally:
+            # These may lead back here: without them nothing waits for a garbage collection. Here,
+            # because what they end may be a generator of the app that still has to clean up.
+            self._iterable = self._chunks = self._close = close = None
 
     # What the app calls.
 
@@ -278,6 +283,7 @@ class Exchange(Clock):
         if isinstance(error, StopIteration) and self._status is None:
             raise error  # how WebSockets tell gunicorn that they have dealt with the connection
         if is_too_slow:
+            current.get().failure = "DeadlineExceeded"
             replacement = refusals.too_slow(mount, environ)
         elif body is not None and body.is_too_large and not self._is_begun:
             replacement = refusals.too_large(mount, environ)
@@ -306,6 +312,7 @@ class Exchange(Clock):
         said, trace = told(error)
         if isinstance(error, Misuse):
             said, trace = str(error), trace if _is_raised_in_app(error) else ""
+        current.get().failure = masked_text(said, MOST_SAID)
         with contextlib.suppress(BaseException):
             logger.error(
                 "%s %s: %s %s: %s%s",

@@ -31,9 +31,18 @@ def cut(environ: WSGIEnvironment, *, has_length: bool) -> ConnectionError:
     return ConnectionResetError(errno.ECONNRESET, "the response was cut")
 
 
+def reset_at_close(connection: socket.socket) -> None:
+    """Have a connection end by a reset as soon as it is closed: what is not sent yet is dropped.
+
+    Raises:
+        OSError: it is no open socket.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
 def _reset(connection: socket.socket) -> None:
     """Reset a connection, but leave its file descriptor open, for the server to close."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    reset_at_close(connection)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         # In one step: the last reference to the connection goes, which is a reset without a linger.

@@ -204,6 +204,7 @@ class Clock:
     def _report(self, stack: object, raised: bool) -> None:
         mount, environ = self._terms.mount, self._environ
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
+        self._terms.watchdog.on_exceeded(mount.name)
         say_aside(
             logger,
             logging.ERROR,
@@ -228,11 +229,13 @@ class Watchdog:
     Attributes:
         running: the clocks that go, and since when (``time.monotonic()``). Threads change it in
             single steps, without a lock: that of one clock is for those that are late.
+        on_exceeded: called with a mount's name when a request has passed its deadline.
         due: when the next look is overdue, and ``wake`` is to be called; 0 while it sleeps.
     """
 
     def __init__(self) -> None:
         self._on_stuck: Callable[[int], None] = lambda count: None
+        self.on_exceeded: Callable[[str], object] = lambda name: None
         self.reset()
 
     def reset(self) -> None:
@@ -266,7 +269,8 @@ class Watchdog:
 
     def count(self, clock: Clock) -> None:
         """Report where a thread hangs, or is back: that before its request is given back."""
-        with self._counting:
+        # Uncollected: an app's finalizer that hangs under the lock would be the end of deadlines.
+        with interrupt.uncollected(), self._counting:
             is_stuck = (
                 clock.exceeded
                 and clock in self.running

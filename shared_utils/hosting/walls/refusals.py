@@ -23,6 +23,7 @@ def refusal(
     *,
     retry_after: float | None = None,
     reach: bool = True,
+    portal: str | None = None,
 ) -> Response:
     """Return a problem response about a mount.
 
@@ -33,6 +34,7 @@ def refusal(
         detail: a sentence for whoever reads it.
         retry_after: seconds; rounded up, at least 1.
         reach: say in the sentence whom to ask, where the manifest does.
+        portal: URL of the page that shows all apps, for people to go on to.
     """
     if reach and mount.contact:
         detail += f" {mount.owner or 'Its team'} can help: {mount.contact}."
@@ -46,6 +48,7 @@ def refusal(
         app=mount.name,
         request_id=request_id.get() or None,
         headers=headers,
+        portal=portal,
         contact=mount.contact or None,
     )
 
@@ -67,8 +70,9 @@ def too_large(mount: Mount, environ: WSGIEnvironment) -> Response:
     return refusal(mount, environ, 413, detail, reach=False)
 
 
-def busy(mount: Mount, environ: WSGIEnvironment) -> Response:
+def busy(mount: Mount, environ: WSGIEnvironment, *, portal: str | None = None) -> Response:
     """Return the answer to a request that is shed."""
     detail = f"{mount.title} has more requests than it can answer. Try again in a moment."
     retry_after = mount.limits.queue_timeout
-    return refusal(mount, environ, 503, detail, retry_after=min(retry_after, 60.0), reach=False)
+    retry_after = min(retry_after, 60.0)
+    return refusal(mount, environ, 503, detail, retry_after=retry_after, reach=False, portal=portal)

@@ -4,6 +4,8 @@
     crew.py         which apps have tasks, and for which nothing is done just now
     contexts.py     apps as they are built in a process of the pool
     answering.py    from the name in a message to the function of an app
+    carrying.py     a task logs with the id of the request that has sent it
+    spans.py        a task is a span of that request's trace
     sweeping.py     rings again for rows left behind
     watching.py     a process of the pool ends with its worker
 

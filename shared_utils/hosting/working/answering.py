@@ -93,6 +93,7 @@ class _Strategies(dict[str, Callable[..., Any]]):
         def take(message: Any, body: Any, ack: Callable[..., Any], *rest: Any, **opts: Any) -> Any:
             if crew.rests(app):
                 # The row waits for the sweeper; the message has nothing in it that is not there.
+                crew.unheard.add(app)
                 return ack(logger, listening.connection_errors)
             return proceed(message, body, ack, *rest, **opts)
 
@@ -101,13 +102,13 @@ class _Strategies(dict[str, Callable[..., Any]]):
 
 
 def _found(name: str, package: str) -> bells.Task[...]:
-    found = bells.find(name)
+    found = bells.find(name, package)
     if found is None:
         # Not imported by the app itself: it stands where the convention says.
         module = ".".join([package, *name.split(".")[1:-1], "tasks"])
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(module)
-        found = bells.find(name)
+        found = bells.find(name, package)
     if found is None:
         app = name.partition(".")[0]
         known = ", ".join(bells.names_of(app)) or "none"

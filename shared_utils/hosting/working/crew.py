@@ -19,12 +19,14 @@ class Crew:
         settings: those of the host.
         names: names of the served mounts that have a ``tasks.py`` somewhere in their package.
         down: apps that could not be built or swept; the sweeper says when they are well again.
+        unheard: apps of which bells may have gone by: the sweeper rings for all that waits there.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.names = names_with_tasks(settings)
         self.down: set[str] = set()
+        self.unheard = set(self.names)  # a worker that was killed lost its messages
         self._maintenance = Maintenance(settings.project.instance / FOLDER)
 
     def rests(self, name: str) -> bool:

@@ -15,13 +15,17 @@ from celery.utils.log import get_multiprocessing_logger  # type: ignore[import-u
 
 from shared_utils.hosting.settings.mistakes import ConfigError
 from shared_utils.hosting.settings.mounts import Settings
-from shared_utils.hosting.working import answering, contexts, sweeping, watching
+from shared_utils.hosting.telemetry import threads, tracing
+from shared_utils.hosting.working import answering, carrying, contexts, sweeping, watching
 from shared_utils.hosting.working.crew import Crew
 from shared_utils.logging import configure_logging
 from shared_utils.tasks import presence
 from shared_utils.tasks.celery_app import IDLE, queue_of
 
 logger = logging.getLogger(__name__)
+
+_AT_EACH_START = ("multiprocessing", "celery.apps.worker", "celery.worker.consumer.connection")
+"""Loggers that tell with several lines what `_Signals.ready` tells with one."""
 
 
 def set_up(worker: Any) -> None:
@@ -41,6 +45,7 @@ def set_up(worker: Any) -> None:
         task_create_missing_queues=False,
         worker_consumer="shared_utils.hosting.working.answering:Consumer",
     )
+    threads.carry()
     contexts.begin(crew.settings)
     answering.begin(celery, crew)
     celery.steps["worker"].add(sweeping.Sweeper)
@@ -61,6 +66,9 @@ class _Signals:
             (signals.worker_ready, self.ready),
             (signals.worker_shutting_down, self.leaving),
             (signals.worker_process_init, watching.begin),
+            (signals.worker_process_shutdown, lambda **_: tracing.end()),
+            (signals.task_prerun, carrying.begin),
+            (signals.task_postrun, carrying.end),
         ):
             connect = signal.connect
             connect(receiver, weak=False)
@@ -69,6 +77,9 @@ class _Signals:
         get_multiprocessing_logger()  # it sets this one apart when it is made
         configure_logging(joined=["multiprocessing"])
         logging.root.setLevel(loglevel or logging.INFO)
+        if logging.root.level == logging.INFO:
+            for name in _AT_EACH_START:
+                logging.getLogger(name).setLevel(logging.WARNING)
 
     def ready(self, **_: object) -> None:
         queues = sorted(self.worker.app.amqp.queues.consume_from)

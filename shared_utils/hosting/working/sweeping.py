@@ -93,7 +93,6 @@ class _Turn:
     due: float = 0.0
     began: float | None = None
     failures: int = 0
-    first: bool = True
 
 
 class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -106,7 +105,7 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
         self._entry: Any = None
 
     def start(self, worker: Any) -> None:
-        """Begin: at once for all that waits, since a worker that was killed lost its messages."""
+        """Begin, at once."""
         self._crew: Crew = worker.crew
         self._pool = worker.pool
         listened = worker.app.amqp.queues.consume_from
@@ -125,16 +124,20 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
         now = monotonic()
         for name, turn in self._turns.items():
             if self._crew.is_in_maintenance(name):
-                turn.first = True  # what waits meanwhile is rung for afterwards
-                continue
-            if turn.began is not None and now < turn.began + GIVEN_UP_AFTER:
-                continue
+                continue  # what waits meanwhile is rung for afterwards
+            if turn.began is not None:
+                if now < turn.began + GIVEN_UP_AFTER:
+                    continue
+                self._crew.unheard.add(name)
             if turn.due <= now:
                 turn.began = now
+                all_waiting = name in self._crew.unheard
+                # Now: bells that go by before the answer comes are noted anew.
+                self._crew.unheard.discard(name)
                 # Past the slots of tasks: it is short, and waits in the pool for a free process.
                 self._pool.on_apply(
                     sweep,
-                    (name, turn.first),
+                    (name, all_waiting),
                     {},
                     waitforslot=False,
                     callback=functools.partial(self._swept, name, turn),
@@ -144,14 +147,16 @@ class Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
     def _swept(self, name: str, turn: _Turn, told: object) -> None:
         turn.began = None
         if told in (WELL, NO_JOBS):
-            turn.failures, turn.first = 0, False
+            turn.failures = 0
             self._crew.down.discard(name)
-            turn.due = monotonic() + EVERY if told == WELL else float("inf")
+            # While it was down, its own bells may have come before this answer.
+            pause = 0.0 if name in self._crew.unheard else EVERY
+            turn.due = monotonic() + pause if told == WELL else float("inf")
             return
         # DOWN, or the loss of the process that built it.
         turn.failures += 1
-        turn.first = True
         self._crew.down.add(name)
+        self._crew.unheard.add(name)
         turn.due = monotonic() + min(EVERY * 2 ** min(turn.failures - 1, 16), LAST_RETRY)
         if told != DOWN:
             logger.error("%s is down for tasks: its process was lost: %s", name, told)

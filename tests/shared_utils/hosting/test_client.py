@@ -34,7 +34,7 @@ def served(client: socket.socket) -> Iterator[ClientSocket]:
         client.connect(listener.getsockname())
         accepted, _ = listener.accept()
     made = ClientSocket(socket.AF_INET, socket.SOCK_STREAM, 0, accepted.detach())
-    made.patience = LONG
+    made.patience, made.before_waiting = LONG, lambda: None
     yield made
     made.release()
 
@@ -128,6 +128,24 @@ def test_a_client_that_takes_nothing_is_given_up(
     assert served.gettimeout() is None
 
 
+def test_it_is_said_before_a_thread_waits_for_a_client(
+    served: ClientSocket, client: socket.socket
+) -> None:
+    said: list[str] = []
+
+    def send(what: str, data: bytes) -> None:
+        said.append(what)
+        client.sendall(data)
+
+    served.before_waiting = lambda: send("waits", b"a")
+    reader = RequestReader(served, LONG)
+    client.sendall(b"first")
+    assert reader.recv(8) == b"first"
+    assert said == []
+    assert reader.recv(8) == b"a"
+    assert said == ["waits"]
+
+
 def test_an_app_has_its_own_way_with_the_socket(served: ClientSocket) -> None:
     served.patience = LONG
     with pytest.raises(BlockingIOError):
@@ -177,6 +195,7 @@ def test_where_an_app_closes_it_the_number_stays_the_workers(
 def test_another_socket_of_the_same_connection_is_as_patient(served: ClientSocket) -> None:
     other = served.dup()
     assert other.patience == LONG
+    other.before_waiting()
     other.release()
 
 

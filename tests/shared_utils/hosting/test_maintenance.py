@@ -387,6 +387,10 @@ def test_one_mount_is_closed_and_its_neighbours_are_not(
     assert (response.status_code, response.get_json()["detail"]) == (503, "Back at noon")
     assert response.get_json()["request_id"] == response.headers["X-Request-ID"]
     assert client.get("/home/").text == "home"
+    page = client.get("/trades/", headers={"Accept": "text/html"}).text
+    assert '<a href="/home/">All apps</a>' in page
+    project.instance("maintenance/home", "")
+    assert "All apps" not in client.get("/home/", headers={"Accept": "text/html"}).text
     file.unlink()
     assert client.get("/trades/").text == "trades"
 

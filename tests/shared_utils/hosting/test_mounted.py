@@ -92,6 +92,33 @@ def test_a_person_gets_a_page_in_which_nothing_is_markup() -> None:
     assert response.headers["Retry-After"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("portal", "outer", "link"),
+    [
+        ("/", "", "/"),
+        ("/all", "", "/all/"),
+        ("/", "/north", "/north/"),
+        ("/ä b", "/no:th", "/no:th/%C3%A4%20b/"),
+    ],
+)
+@pytest.mark.parametrize("state", ["starting", "down", "maintenance", "busy"])
+def test_a_person_finds_the_way_to_the_portal(
+    monkeypatch: pytest.MonkeyPatch, state: str, portal: str, outer: str, link: str
+) -> None:
+    mount = mounted()
+    mount.portal = portal
+    if state == "down":
+        mount.down("x", time.monotonic())
+    elif state == "maintenance":
+        monkeypatch.setattr(mount, "_message_for", lambda name: "Back at noon")
+    elif state == "busy":
+        mount.up(echo, 0.1)
+        monkeypatch.setattr(mount.walls.bulkhead, "hold", lambda name, **_: None)
+    response = answer(mount, f"{outer}/trades", headers={"Accept": "text/html"})
+    assert response.status_code == 503
+    assert f'<a href="{link}">All apps</a>' in response.text
+
+
 def test_a_head_request_gets_no_body() -> None:
     mount = mounted()
     mount.down("x", time.monotonic())

@@ -138,8 +138,7 @@ def test_a_job_that_may_be_blocked_keeps_others_waiting_for_a_turn(
         some.have_begun(begun)
         some.pool.look()
         some.have_begun(begun)
-        clock.pass_by(2 * TURN, busy=1)
-        some.pool.look()
+        end_turns(some, clock)
     assert some.most_at_once == 5
 
 
@@ -149,8 +148,7 @@ def test_a_turn_that_is_over_ends_when_somebody_waits(
     some = jobs(8)
     some.put()
     some.have_begun(1)
-    clock.pass_by(2 * TURN, busy=1)
-    some.pool.look()
+    end_turns(some, clock)
     some.put()
     some.pool.look()
     some.have_begun(2)
@@ -182,13 +180,17 @@ def test_a_job_that_is_about_to_wait_gives_way_at_once(clock: Clock) -> None:
     assert done == ["first", "waits", "another"]
 
 
+def end_turns(some: Jobs, clock: Clock) -> None:
+    clock.pass_by(2 * TURN, busy=1)
+    some.pool.look()
+
+
 def test_no_more_threads_than_there_may_be(jobs: Callable[[int], Jobs], clock: Clock) -> None:
     some = jobs(2)
     some.put(4)
     for begun in (1, 2, 2):
         some.have_begun(begun)
-        clock.pass_by(2 * TURN, busy=1)
-        some.pool.look()
+        end_turns(some, clock)
     some.have_begun(2)
     some.let_go(0)
     some.have_begun(3)
@@ -251,8 +253,7 @@ def test_threads_that_the_system_does_not_allow_are_done_without(
         some.let_go(0)
         some.have_begun(2)
         assert len(some.threads) == 1
-    clock.pass_by(2 * TURN, busy=1)
-    some.pool.look()
+    end_turns(some, clock)
     some.have_begun(3)
 
 
@@ -274,8 +275,7 @@ def test_threads_end_when_they_have_nothing_to_do_or_are_done(
     some.put(3)
     for begun in (1, 2, 3):
         some.have_begun(begun)
-        clock.pass_by(2 * TURN, busy=1)
-        some.pool.look()
+        end_turns(some, clock)
     some.let_go(0, 1)
     some.pool.shutdown()
     some.let_go(2)
@@ -437,7 +437,13 @@ def test_jobs_that_come_at_any_time_are_done_once_each() -> None:
             sum(range(10_000))
         done.append(job)
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
+
+    def threads() -> list[threading.Thread]:
+        """Return those of this pool: other tests' may begin and end meanwhile."""
+        found = set(threading.enumerate()) - before
+        return [thread for thread in found if thread.name.startswith("rowhouse-pool-")]
+
     pool = Pool(answer, 4)
     for job in range(2000):
         pool.put(job)
@@ -446,10 +452,9 @@ def test_jobs_that_come_at_any_time_are_done_once_each() -> None:
     pause = threading.Event()
     while pool.are_waiting:
         pool.look()
-        assert threading.active_count() <= before + 4
+        assert len(threads()) <= 4
         pause.wait(TURN)
     pool.shutdown()
-    for thread in threading.enumerate():
-        if thread.name.startswith("rowhouse-") and thread.name[9:].isdigit():
-            thread.join(PATIENCE)
+    for thread in threads():
+        thread.join(PATIENCE)
     assert sorted(done) == list(range(2000))

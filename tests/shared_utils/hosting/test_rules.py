@@ -45,5 +45,5 @@ def test_the_host_matches_its_own_rules_alone(project: ProjectFolder, greeter: s
     project.app("trades", greeter)
     host = project.host()
     endpoints = {rule.endpoint for rule in own_rules(host.url_map)}
-    assert endpoints == {"host.live", "host.ready", "look.file"}
+    assert endpoints == {"host.live", "host.metrics", "host.ready", "look.file"}
     assert next(iter(host.url_map.iter_rules("host.live"))).rule == "/-/live"

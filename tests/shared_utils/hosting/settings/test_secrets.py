@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils.hosting.settings.secrets import MASK, is_secret, masked
+from shared_utils.hosting.settings.secrets import MASK, is_secret, masked, masked_text
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,15 @@ def test_a_password_that_was_not_quoted_is_masked_all_the_same(password: str) ->
     shown = masked("DB", f"postgresql://u:{password}@h/d")
     assert "ker" not in shown.replace(MASK, "")
     assert "mar" not in shown
+
+
+@given(st.integers(1, 200), st.integers(0, 60))
+def test_no_half_of_a_secret_is_shown_where_a_text_is_cut(longest: int, before: int) -> None:
+    text = "x" * before + " cannot reach postgresql://me:hunter2@db/shop and so " + "on " * 400
+    shown = masked_text(text, longest)
+    assert len(shown) <= max(longest, len(MASK))
+    assert "hunter" not in shown
+
+
+def test_a_text_of_one_endless_word_is_not_shown() -> None:
+    assert masked_text("x" * 5000, 300) == MASK

@@ -257,6 +257,69 @@ def test_a_child_that_the_app_forks_answers_nobody(wall: Callable[..., Wall]) ->
     assert server.serve(forks).body == b"7"
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("limit", [0.0, 60.0])
+@pytest.mark.parametrize("where", ["the call", "the body"])
+def test_nor_does_one_that_goes_on_as_its_parent(
+    wall: Callable[..., Wall], limit: float, where: str
+) -> None:
+    server = wall(deadline=limit)
+    codes: list[int] = []
+
+    def fork() -> None:
+        child = os.fork()
+        if child == 0:
+            server.walls.reset_after_fork()  # as a row does
+        else:
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if where == "the call":
+            fork()
+        start_response("200 OK", TEXT)
+        return body()
+
+    def body() -> Iterator[bytes]:
+        yield b"one, "
+        if where == "the body":
+            fork()
+        yield b"two"
+
+    me = os.getpid()
+    answer = server.serve(forks)
+    if os.getpid() != me:  # or it would go on with this test, and all others
+        os._exit(99)
+    assert answer.body == b"one, two"
+    assert codes == [0]
+
+
+def test_what_a_response_that_is_dropped_still_does_is_on_the_apps_account(
+    wall: Callable[..., Wall],
+) -> None:
+    server = wall()
+    running: list[int] = []
+
+    class Response:
+        """As PEP 3333 shows it: a class whose ``__iter__`` is a generator, without ``close``."""
+
+        def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+            start_response("200 OK", TEXT)
+
+        def __iter__(self) -> Iterator[bytes]:
+            try:
+                yield b"one"
+                yield b"two"
+            finally:
+                running.append(server.load.running)
+
+    response: Any = server.begin(Response)
+    assert next(iter(response)) == b"one"
+    response.close()
+    del response
+    assert running == [1]
+    assert server.load.running == 0
+
+
 def test_no_request_waits_for_a_garbage_collection(wall: Callable[..., Wall]) -> None:
     class App:
         def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
