@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app, g
-from sqlalchemy import Engine, MetaData
+from sqlalchemy import Engine, MetaData, select
 from sqlalchemy.orm import Session
 
 from shared_utils.database.address import Address, address_of
@@ -112,6 +112,15 @@ class Database:
             g.pop(_WRITING, None)
             if reading is not None:
                 reading.expire_all()
+
+    def ping(self) -> None:
+        """See that the database answers; for a health check, with no session of the app.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it does not.
+        """
+        with self.engine.connect() as connection:
+            connection.execute(select(1))
 
     def _binding(self) -> Binding:
         binding = binding_of(current_app)

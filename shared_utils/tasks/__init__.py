@@ -25,7 +25,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from shared_utils.tasks.bells import Task, task
-from shared_utils.tasks.presence import has_worker
+from shared_utils.tasks.presence import has_worker, require_worker
 from shared_utils.tasks.registering import Jobs, jobs_of, register
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ __all__ = [
     "jobs",
     "jobs_of",
     "register",
+    "require_worker",
     "task",
 ]
 

@@ -13,9 +13,17 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Generic, ParamSpec
 
+from flask import current_app
+
+from shared_utils.logging import request_id, trace_parent
+from shared_utils.sibling import EXTENSION, Sibling
+
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+
+REQUEST_ID, TRACE_PARENT = "rowhouse_request_id", "traceparent"
+"""Headers of a message."""
 
 PAUSE = 5.0
 """Seconds without another try after a bell could not be rung: a broker that is away would cost each
@@ -30,7 +38,7 @@ class Task(Generic[P]):
     """A function of an app that a worker runs.
 
     Attributes:
-        app: name of the app, and of the queue.
+        app: name of the app.
         name: ``APP.PACKAGE.FUNCTION``, unique among all apps.
     """
 
@@ -43,16 +51,17 @@ class Task(Generic[P]):
         self.function(*args, **kwargs)
 
     def ring(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Have a worker run it. Arguments are such as JSON can hold: the id of a row.
+        """Have a worker run it, for the mount that this one is rung in.
 
-        Call it after the row is committed. Whatever is wrong with the broker is logged and not
-        raised: the row waits, and the sweeper rings again.
+        Arguments are such as JSON can hold: the id of a row. Call it after the row is committed.
+        Whatever is wrong with the broker is logged and not raised: the row waits, and the sweeper
+        rings again.
         """
         global _silent_until
         if monotonic() < _silent_until:
             return
         try:
-            send(self.app, self.name, args, kwargs)
+            send(self.queue, f"{self.queue}.{self.tail}", args, kwargs)
         except Exception as error:  # brokers have many ways to be away
             with _lock:
                 _silent_until = monotonic() + PAUSE
@@ -63,6 +72,17 @@ class Task(Generic[P]):
                 type(error).__name__,
                 error,
             )
+
+    @property
+    def queue(self) -> str:
+        """Name of the queue: of the current app's mount, which may be its package's second one."""
+        sibling = current_app.extensions.get(EXTENSION) if current_app else None
+        return sibling.name if isinstance(sibling, Sibling) else self.app
+
+    @property
+    def tail(self) -> str:
+        """The name without the app."""
+        return self.name.partition(".")[2]
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
@@ -92,9 +112,20 @@ def task(app: str, *, name: str | None = None) -> Callable[[Callable[P, object]]
     return made
 
 
-def find(name: str) -> Task[...] | None:
-    """Return the task of this name, if its module is loaded."""
-    return _known.get(name)
+def find(name: str, package: str = "") -> Task[...] | None:
+    """Return the task of this name, if its module is loaded.
+
+    Args:
+        name: as a message has it: it begins with the name of a mount.
+        package: the app's, where that may be mounted under other names than its own.
+    """
+    if name in _known:
+        return _known[name]
+    tail = name.partition(".")[2]
+    for task in list(_known.values()):
+        if task.tail == tail and package and task.function.__module__.startswith(f"{package}."):
+            return task
+    return None
 
 
 def names_of(app: str) -> list[str]:
@@ -103,7 +134,19 @@ def names_of(app: str) -> list[str]:
 
 
 def send(app: str, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-    """Send the message. Celery is imported by the first one."""
+    """Send the message. Celery is imported by the first one.
+
+    With it go the request that it is sent in, and its trace, for what the task logs.
+    """
     from shared_utils.tasks.celery_app import celery, queue_of
 
-    celery.send_task(name, args, kwargs, queue=queue_of(app), retry=False, ignore_result=True)
+    headers = {REQUEST_ID: request_id.get(), TRACE_PARENT: trace_parent.get()}
+    celery.send_task(
+        name,
+        args,
+        kwargs,
+        queue=queue_of(app),
+        headers={header: value for header, value in headers.items() if value},
+        retry=False,
+        ignore_result=True,
+    )

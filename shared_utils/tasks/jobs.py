@@ -56,7 +56,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-RING_AGAIN_AT_LEAST = datetime.timedelta(minutes=10)
+LONGEST_PAUSE = datetime.timedelta(minutes=10)
+"""Time that the sweeper waits between two bells for one row, at most."""
 LONGEST_ERROR = 4000
 """Characters kept of an error."""
 
@@ -107,7 +108,8 @@ def claim(
     given_up = _set(
         session,
         model,
-        free,
+        # On PostgreSQL this statement may see a row that was given back after the one before.
+        free & (model.attempts >= model.MAX_ATTEMPTS),
         state=State.FAILED,
         token=None,
         # What the last attempt said, where it could, comes first.
@@ -159,18 +161,7 @@ def finish(
     Raises:
         ClaimLost: the row is not this runner's any more.
     """
-    now = now or utc_now()
-    _set_own(
-        session,
-        model,
-        job_id,
-        token,
-        state=State.DONE,
-        token=None,
-        error="",
-        heartbeat=now,
-        finished=now,
-    )
+    _leave(session, model, job_id, token, state=State.DONE, finished=now or utc_now())
 
 
 def fail(
@@ -187,17 +178,8 @@ def fail(
     Raises:
         ClaimLost: the row is not this runner's any more.
     """
-    now = now or utc_now()
-    _set_own(
-        session,
-        model,
-        job_id,
-        token,
-        state=State.FAILED,
-        token=None,
-        error=error[:LONGEST_ERROR],
-        finished=now,
-    )
+    finished = now or utc_now()
+    _leave(session, model, job_id, token, state=State.FAILED, error=error, finished=finished)
 
 
 def release(
@@ -214,21 +196,13 @@ def release(
 
     Args:
         error: what was in the way.
-        after: how long the sweeper waits before it rings for it.
+        after: how long the sweeper waits before it rings for it; ten minutes at most.
 
     Raises:
         ClaimLost: the row is not this runner's any more.
     """
-    _set_own(
-        session,
-        model,
-        job_id,
-        token,
-        state=State.QUEUED,
-        token=None,
-        error=error[:LONGEST_ERROR],
-        ring_at=(now or utc_now()) + after,
-    )
+    ring_at = (now or utc_now()) + min(after, _longest_pause(model))
+    _leave(session, model, job_id, token, state=State.QUEUED, error=error, ring_at=ring_at)
 
 
 def left_behind(
@@ -247,7 +221,9 @@ def left_behind(
     now = now or utc_now()
     query = select(model.id, model.ring_at).where(_is_free(model, now))
     if not all_waiting:
-        query = query.where(model.ring_at <= now)
+        # Farther away than any is set, it is of a clock that went wrong.
+        wrong = model.ring_at > now + _longest_pause(model)
+        query = query.where(or_(model.ring_at <= now, wrong))
     rows = session.execute(query.order_by(model.id).limit(limit))
     return [(row.id, row.ring_at) for row in rows]
 
@@ -269,7 +245,7 @@ def take_for_ringing(
     created = session.execute(select(model.created).where(model.id == job_id)).scalar()
     if created is None:
         return False
-    pause = min(max(now - created, model.RING_AGAIN), RING_AGAIN_AT_LEAST)
+    pause = max(model.RING_AGAIN, min(now - created, LONGEST_PAUSE))
     mine = and_(model.id == job_id, model.ring_at == ring_at, _is_free(model, now))
     due = now + pause
     if due == ring_at:  # what changes nothing would not keep another sweeper from ringing too
@@ -337,6 +313,10 @@ def perform(
                 fail(session, model, job_id, token, said)
 
 
+def _longest_pause(model: type[JobMixin]) -> datetime.timedelta:
+    return max(model.RING_AGAIN, LONGEST_PAUSE)
+
+
 def _is_free(model: type[JobMixin], now: datetime.datetime) -> ColumnElement[bool]:
     """Say which rows may be claimed: those queued, and those whose runner is dead."""
     # A heartbeat in the future is of a clock that went wrong: it must not count for ever.
@@ -346,6 +326,20 @@ def _is_free(model: type[JobMixin], now: datetime.datetime) -> ColumnElement[boo
         model.heartbeat > now + model.STALE_AFTER,
     )
     return or_(model.state == State.QUEUED, and_(model.state == State.RUNNING, stale))
+
+
+def _leave(
+    session: Session,
+    model: type[JobMixin],
+    job_id: int,
+    asked: str,
+    *,
+    error: str = "",
+    **values: Any,
+) -> None:
+    """Give up a row of the runner's own; nobody has it after that."""
+    kept = error[:LONGEST_ERROR]
+    _set_own(session, model, job_id, asked, token=None, error=kept, **values)
 
 
 def _set_own(

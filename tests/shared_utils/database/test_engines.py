@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +12,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from tests import databases
+from tests.processes import at_once, run
 from tests.running import Project, Server
 from tests.shared_utils.database.shops import Shop
 
@@ -100,34 +97,13 @@ CONNECTS_EARLY = """
 """
 
 
-def run(script: str, shop: Shop, *arguments: object) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(shop.modules.folder), str(Path(__file__).parents[3])])
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", script, shop.name, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": path},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_nothing_is_lost_between_threads_and_processes(
     app: Flask, shop: Shop, database_url: str
 ) -> None:
     with app.app_context(), shop.db.write() as session:
         session.add(shop.module.Item(id=1, stock=0))
-    with contextlib.ExitStack() as stack:
-        sellers = [
-            stack.enter_context(run(SELL, shop, database_url, THREADS, ROUNDS))
-            for _ in range(PROCESSES)
-        ]
-        for seller in sellers:
-            assert seller.stdout
-            assert seller.stdout.readline() == "ready\n"
-        for seller in sellers:
-            assert seller.stdin
-            seller.stdin.write("go\n")
-            seller.stdin.flush()
+    arguments = (shop.name, database_url, THREADS, ROUNDS)
+    with at_once(PROCESSES, SELL, *arguments, path=str(shop.modules.folder)) as sellers:
         assert [seller.wait(120) for seller in sellers] == [0] * PROCESSES
 
     with app.app_context():
@@ -187,7 +163,7 @@ def test_how_sqlite_is_set_up(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_a_child_has_connections_of_its_own(app: Flask, shop: Shop, database_url: str) -> None:
-    with run(FORK, shop, database_url) as process:
+    with run(FORK, shop.name, database_url, path=str(shop.modules.folder)) as process:
         out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert out == "[1, 2, 2, 2, 3]\n"

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-import subprocess
-from collections.abc import Iterator
-
 import pytest
 from alembic.util import CommandError
 from flask import Flask
@@ -11,8 +7,8 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DatabaseError
 
 from shared_utils.database import migrations, upgrade
+from tests.processes import at_once
 from tests.shared_utils.database.shops import OpenShop, Shop
-from tests.shared_utils.database.test_engines import run
 
 SECOND = """
     import sqlalchemy as sa
@@ -33,20 +29,6 @@ sys.stdin.readline()
 done = upgrade(app)
 print(done.before, done.now)
 """
-
-
-@contextlib.contextmanager
-def at_once(number: int, shop: Shop, url: str) -> Iterator[list[subprocess.Popen[str]]]:
-    with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(run(UPGRADE, shop, url)) for _ in range(number)]
-        for process in processes:
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        yield processes
 
 
 def tables(app: Flask, shop: Shop) -> set[str]:
@@ -84,7 +66,8 @@ def test_an_app_without_migrations_has_nothing_to_do(shop: Shop, database_url: s
 
 
 def test_several_processes_upgrade_at_once(shop: Shop, database_url: str) -> None:
-    with at_once(4, shop, database_url) as processes:
+    folder = str(shop.modules.folder)
+    with at_once(4, UPGRADE, shop.name, database_url, path=folder) as processes:
         said = sorted(process.communicate(timeout=120)[0] for process in processes)
 
     assert said == ["1 1\n", "1 1\n", "1 1\n", "None 1\n"]

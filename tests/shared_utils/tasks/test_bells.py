@@ -5,7 +5,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from flask import Flask
 
+from shared_utils.sibling import EXTENSION, Sibling
 from shared_utils.tasks import Task, bells, task
 from shared_utils.tasks.testing import recorded
 from tests.running import PATIENCE, REPOSITORY
@@ -65,6 +67,20 @@ def test_a_bell_says_the_name_and_the_row() -> None:
         run.ring(7)
         run.ring(8)
     assert rung == [("trades.run", 7), ("trades.run", 8)]
+
+
+def test_a_bell_of_an_app_under_a_second_name_is_for_that_mount() -> None:
+    run = made("apps.trades.imports.tasks")
+    app = Flask("apps.trades")
+    app.extensions[EXTENSION] = Sibling(name="deals", prefix="/deals", row={}, origins={})
+    with app.app_context(), recorded() as rung:
+        assert run.queue == "deals"
+        run.ring(7)
+    assert rung == [("deals.imports.run", 7)]
+    assert bells.find("deals.imports.run", "apps.trades") is run
+    assert bells.find("deals.imports.run", "apps.trade") is None
+    assert bells.find("deals.run", "apps.trades") is None
+    assert run.queue == "trades"
 
 
 def test_a_broker_that_is_away_costs_one_request_a_line_and_no_other_a_thing(
