@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import with_appcontext
 
 from shared_utils.cli.console import wide_console
 from shared_utils.cli.names import unknown
-from shared_utils.hosting.layers import derive, layered
-from shared_utils.hosting.mounted import Mounted
+from shared_utils.hosting.inspection.inside import FLASK, Entry, config_of
 from shared_utils.hosting.pages import row_of
-from shared_utils.hosting.row import Row
 from shared_utils.hosting.settings.mistakes import ConfigError
-from shared_utils.hosting.settings.secrets import masked
-from shared_utils.sibling import sibling_of
-
-_FLASK = "Flask"
-_APP = "the app itself"
 
 
 @click.command("config")
@@ -28,7 +20,7 @@ _APP = "the app itself"
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @with_appcontext
 def config_command(name: str, as_json: bool) -> None:
-    """Show the config of the app NAME: key, value, layer. Secrets are masked.
+    """Show the config of the app NAME: key, layer, value. Secrets are masked.
 
     Where the app is down, this is what it would be given. Exit status 1 then.
     """
@@ -42,12 +34,13 @@ def config_command(name: str, as_json: bool) -> None:
         click.echo(f"{name} is not a Flask app: it has no config.", err=True)
         return
     try:
-        entries = _of_app(mounted.flask_app) if mounted.flask_app else _to_be_given(mounted, row)
+        entries = config_of(mounted, row)
     except ConfigError as error:
         click.echo(f"Error: {error}", err=True)
         raise click.exceptions.Exit(1) from None
     if as_json:
-        click.echo(json.dumps(entries, indent=2, default=str))
+        told = {entry.key: {"value": entry.value, "layer": entry.layer} for entry in entries}
+        click.echo(json.dumps(told, indent=2, default=str))
     else:
         _print_table(entries)
     if mounted.flask_app is None:
@@ -59,40 +52,15 @@ def config_command(name: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _of_app(app: Flask) -> dict[str, dict[str, Any]]:
-    origins = sibling_of(app).origins
-
-    def origin(key: str) -> str:
-        if key in origins:
-            return origins[key]
-        return _FLASK if key in app.default_config else _APP
-
-    return {
-        key: {"value": masked(key, value), "layer": origin(key)}
-        for key, value in sorted(app.config.items())
-    }
-
-
-def _to_be_given(mounted: Mounted, row: Row) -> dict[str, dict[str, Any]]:
-    config = layered(mounted.mount, row.settings)
-    derive(config, mounted.mount, row.settings, root=mounted.mount.prefix or "/")
-    return {
-        key: {"value": masked(key, value), "layer": config.origins[key]}
-        for key, value in sorted(config.values.items())
-    }
-
-
-def _print_table(entries: dict[str, dict[str, Any]]) -> None:
+def _print_table(entries: list[Entry]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("Key", no_wrap=True)
-    table.add_column("Value", overflow="fold")
     table.add_column("Layer", overflow="fold")
-    for key, entry in entries.items():
-        style = "dim" if entry["layer"] == _FLASK else ""
-        table.add_row(
-            Text(key, style), Text(repr(entry["value"]), style), Text(entry["layer"], style)
-        )
+    table.add_column("Value", overflow="fold")  # last: one may be as long as it likes
+    for entry in entries:
+        style = "dim" if entry.layer == FLASK else ""
+        table.add_row(*(Text(t, style) for t in (entry.key, entry.layer, repr(entry.value))))
     wide_console().print(table)

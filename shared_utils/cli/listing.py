@@ -10,6 +10,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from shared_utils.cli.console import wide_console
+from shared_utils.cli.live import DEFAULT_URL, show_live
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.pages import row_of
 
@@ -24,9 +25,24 @@ _COLOURS = {
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option("--live", is_flag=True, help="Show figures of a host that serves, again and again.")
+@click.option("--url", help=f"Where that host is.  [default: {DEFAULT_URL}]")
+def list_command(as_json: bool, live: bool, url: str | None) -> None:
+    """List the mounts. Exit status 1 where one is down, or still not built.
+
+    With --live no app is built: what is shown is what a running host says at /-/ready and
+    /-/metrics. ROWHOUSE_METRICS_TOKEN is sent along, where it is set.
+    """
+    if live:
+        show_live(url or DEFAULT_URL, as_json=as_json)
+    elif url:
+        raise click.UsageError("--url goes with --live")
+    else:
+        _list(as_json)
+
+
 @with_appcontext
-def list_command(as_json: bool) -> None:
-    """List the mounts. Exit status 1 where one is down, or still not built."""
+def _list(as_json: bool) -> None:
     mounts = [described(mounted) for mounted in row_of(current_app).mounts.values()]
     if as_json:
         click.echo(json.dumps(mounts, indent=2))

@@ -193,12 +193,17 @@ def _wait(reading: int, seconds: float | None) -> None:
 
 
 def _end_with(supervisor: int, number: int) -> Callable[[], None]:
-    """Return what a new process calls to be ended by the kernel when its supervisor has died."""
-    if not sys.platform.startswith("linux"):
-        return lambda: None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    """Return what a new process calls to be ended by the kernel when its supervisor has died.
+
+    It takes that signal even where a shell that runs us in the background has it ignored.
+    """
+    is_linux = sys.platform.startswith("linux")
+    prctl = ctypes.CDLL(None, use_errno=True).prctl if is_linux else None
 
     def ask() -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if prctl is None:
+            return
         prctl(PR_SET_PDEATHSIG, int(number))
         if os.getppid() != supervisor:  # it died before it could be asked
             os._exit(1)

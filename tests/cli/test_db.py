@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import databases
 from tests.running import Project
 
 SHOP = """
@@ -50,6 +51,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
+@databases.on_each
 def test_from_models_to_tables(project: Project, database_url: str) -> None:
     environ = {"SHOP_DATABASE_URL": database_url}
     versions = project.root / "apps" / "shop" / "migrations" / "versions"

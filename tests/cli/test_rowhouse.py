@@ -166,8 +166,13 @@ def test_new_refuses_a_prefix(rowhouse: Rowhouse, prefix: str) -> None:
     assert rowhouse("new", "billing", "--prefix", prefix).returncode == 2
 
 
-@pytest.mark.parametrize("layout", ["function", "division"])
-@pytest.mark.parametrize("name", ["billing", "b" * 40], ids=["short", "longest"])
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [
+        pytest.param("function", "billing", id="function"),
+        pytest.param("division", "b" * 40, id="division, longest name", marks=pytest.mark.slow),
+    ],
+)
 def test_a_new_app_passes_all_checks_and_its_tests(
     project: Project, rowhouse: Rowhouse, layout: str, name: str
 ) -> None:

@@ -13,12 +13,15 @@ import pytest
 from tests.running import REPOSITORY, until
 
 SUPERVISE = """
-import sys
+import signal, sys
 from shared_utils.cli import supervisor
 from shared_utils.cli.supervisor import Program, Supervisor
 from shared_utils.logging import configure_logging
 
 configure_logging()
+if "background" in sys.argv:  # what shells do for "command &" in a script
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
 supervisor.FIRST_PAUSE = 0.05
 programs = [
     Program(name=name, command=[sys.executable, f"{name}.py"], grace=float(sys.argv[1]))
@@ -50,14 +53,14 @@ while True:
 class Supervised:
     """A supervisor of the programs one and two."""
 
-    def __init__(self, folder: Path, one: str, two: str, grace: float) -> None:
+    def __init__(self, folder: Path, one: str, two: str, grace: float, in_background: bool) -> None:
         self.folder = folder
         (folder / "one.py").write_text(one)
         (folder / "two.py").write_text(two)
         self.log = folder / "log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SUPERVISE, str(grace)],
+                [sys.executable, "-c", SUPERVISE, str(grace), *["background"] * in_background],
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
                 stdin=subprocess.DEVNULL,
@@ -89,8 +92,14 @@ class Start:
         self.folder = folder
         self.made: list[Supervised] = []
 
-    def __call__(self, one: str = POLITE, two: str = POLITE, grace: float = 30) -> Supervised:
-        self.made.append(Supervised(self.folder, one, two, grace))
+    def __call__(
+        self,
+        one: str = POLITE,
+        two: str = POLITE,
+        grace: float = 30,
+        in_background: bool = False,
+    ) -> Supervised:
+        self.made.append(Supervised(self.folder, one, two, grace, in_background))
         return self.made[-1]
 
 
@@ -175,8 +184,9 @@ def test_hangup_has_them_reload(start: Start) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
-def test_nothing_is_left_when_it_is_killed(start: Start) -> None:
-    supervised = start()
+@pytest.mark.parametrize("in_background", [False, True], ids=["as it is", "in the background"])
+def test_nothing_is_left_when_it_is_killed(start: Start, in_background: bool) -> None:
+    supervised = start(in_background=in_background)
     pids = supervised.both()
     supervised.process.kill()
     until(lambda: all(map(is_gone, pids)), "both are gone")
