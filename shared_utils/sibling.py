@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from flask import Flask
 
@@ -18,6 +19,8 @@ IDENTITY_COOKIE = "rowhouse_identity"
 """The cookie that says who is signed in; the wall has an eye on it."""
 IDENTITY_ISSUER = "accounts"
 """Name of the mount that may set it, where the operator says nothing else."""
+PORTAL = "home"
+"""Name of the mount that shows all others."""
 
 
 class Described(Protocol):
@@ -68,6 +71,21 @@ class Neighbour(Protocol):
         """The built Flask app; None while it is not built, or where it is of another kind."""
 
 
+class Inspected(Protocol):
+    """This process as the operator's console sees it (:mod:`shared_utils.operations`)."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def folder(self) -> Path:
+        """Where all workers of the host can be asked."""
+
+    def answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a question as it is answered over a worker's socket."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sibling:
     """An app's place in the row.
@@ -79,6 +97,7 @@ class Sibling:
         origins: the layer that each config key came from.
         title: its mount's name for people.
         issuer: name of the mount that signs people in; empty where there is none.
+        host: the process that serves it, to be asked; None when it is served alone.
     """
 
     name: str
@@ -87,6 +106,7 @@ class Sibling:
     origins: Mapping[str, str]
     title: str = ""
     issuer: str = IDENTITY_ISSUER
+    host: Inspected | None = None
 
 
 def sibling_of(app: Flask) -> Sibling:

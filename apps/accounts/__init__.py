@@ -9,6 +9,7 @@ Grouped by division, a package for each service:
     database.py where users are stored, and migrations/, which make and change the tables
     hashing.py  passwords as argon2 keeps them, and how many are worked on at once
     limits.py   how often somebody may try
+    forms.py    what the forms of all pages have in common
     cli.py      commands for the operator
 """
 
@@ -23,7 +24,7 @@ from flask_wtf import CSRFProtect
 from apps.accounts import cli, hashing, limits, profile, sessions
 from apps.accounts.database import db
 from config import configure_app
-from shared_utils import errors, identity, look
+from shared_utils import errors, health, identity, look
 from shared_utils.identity.keys import PrivateKey
 
 CONTENT_SECURITY_POLICY = (
@@ -62,6 +63,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.after_request(set_headers)
     errors.init_app(app, template="accounts/error.html")
     cli.init_app(app)
+    health.check(app, "database", db.ping)
     return app
 
 

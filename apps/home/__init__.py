@@ -7,7 +7,7 @@ Grouped by function:
     templates/  the pages
     static/     what the portal's pages have beyond the shared look; icon, robots.txt
     hooks.py    what runs before and after every request
-    filters.py  how a page puts a neighbour's state and contact
+    filters.py  how a page puts a neighbour's state
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from apps.home import filters, hooks
 from apps.home.routes import portal
 from config import configure_app
 from shared_utils import errors, identity, look
+from shared_utils.contact import contact_url
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -38,5 +39,5 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.after_request(hooks.set_content_security_policy)
     errors.init_app(app, template="home/error.html")
     app.add_template_filter(filters.state_label)
-    app.add_template_filter(filters.contact_url)
+    app.add_template_filter(contact_url)
     return app

@@ -6,7 +6,7 @@ from flask import current_app
 
 from shared_utils.links import mount_url
 from shared_utils.look.files import url
-from shared_utils.sibling import sibling_of
+from shared_utils.sibling import PORTAL, sibling_of
 
 __all__ = ["account", "all_apps", "front", "sign_in", "sign_out", "title", "url"]
 
@@ -24,7 +24,7 @@ def front() -> str:
 
 def all_apps() -> str | None:
     """Return the URL of the portal; None in the portal, and where there is none."""
-    return None if sibling_of(current_app).name == "home" else mount_url("home")
+    return None if sibling_of(current_app).name == PORTAL else mount_url(PORTAL)
 
 
 def account() -> str | None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared_utils.logging import (
     ContextFilter,
@@ -19,6 +21,7 @@ from shared_utils.logging import (
     app_name,
     configure_logging,
     request_id,
+    trace_parent,
 )
 
 
@@ -188,3 +191,60 @@ def test_text_for_a_terminal_and_json_elsewhere(
     logging.getLogger("gunicorn.error").info("hello")
     assert stream.getvalue().startswith("{") is not is_terminal
     assert stream.getvalue().count("hello") == 1
+
+
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from(
+            '\0\a\b\t\n\v\f\r\x1b\x1c\x1d\x1e\x7f\x85\x9b\u2028\u2029\u202e\ud800"\\{}%'
+        ),
+    )
+)
+
+
+@given(message=HOSTILE, name=HOSTILE, extra=HOSTILE)
+def test_nothing_that_is_logged_can_pose_as_a_line(message: str, name: str, extra: str) -> None:
+    in_json, in_text = Written(JsonFormatter()), Written(TextFormatter())
+    for written in (in_json, in_text):
+        try:
+            raise ValueError(message)
+        except ValueError:
+            written.logger.name = name
+            written.logger.exception("%s", message, extra={"request_id": extra, "app": extra})
+    assert in_json.text.isascii()
+    assert in_json.json["request_id" if extra else "level"] == (extra or "error")
+
+    text = in_text.text[:-1]
+    first, *others = text.split("\n")
+    assert len(text.splitlines()) == 1 + len(others)
+    assert re.match(r"\d{4}-\d\d-\d\d ", first)
+    assert all(other.startswith("  | ") for other in others)
+    assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]", text)
+
+
+def test_a_traceback_in_text_is_indented(in_text: Written) -> None:
+    fail(in_text.logger)
+    first, *others = in_text.text.splitlines()
+    assert first.endswith("failed")
+    assert others[0] == "  | Traceback (most recent call last):"
+    assert others[-1] == "  | ValueError: why"
+
+
+def test_colours_are_left_out(in_text: Written, in_json: Written) -> None:
+    for written in (in_text, in_json):
+        written.logger.info("\x1b[31mred\x1b[0m")
+    assert in_text.text.endswith(" red\n")
+    assert in_json.json["message"] == "red"
+
+
+def test_extra_replaces_nothing_that_a_line_has_of_its_own(in_json: Written) -> None:
+    in_json.logger.info("x", extra={"level": "critical", "time": "never", "logger": "other"})
+    assert (in_json.json["level"], in_json.json["logger"]) == ("info", "rowtest.logger")
+
+
+def test_a_trace_is_on_each_line(in_json: Written) -> None:
+    token = trace_parent.set(f"00-{'a' * 32}-{'b' * 16}-01")
+    in_json.logger.info("x")
+    trace_parent.reset(token)
+    assert in_json.json["trace_id"] == "a" * 32

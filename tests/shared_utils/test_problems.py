@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 
 import pytest
@@ -62,6 +64,35 @@ def test_a_page_for_people_with_nothing_as_markup() -> None:
     for markup in ("<b>", "<i>", "<u>"):
         assert markup not in response.get_data(as_text=True)
     assert "<title>503 Service Unavailable</title>" in response.get_data(as_text=True)
+
+
+def test_its_style_is_allowed_by_its_own_policy_and_nothing_else_is() -> None:
+    response = problem(404, "x", accept=BROWSER)
+    style = response.get_data(as_text=True).partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = response.headers["Content-Security-Policy"].split("; ")
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "Content-Security-Policy" not in problem(404, "x").headers
+
+
+def test_the_callers_own_policy_stays() -> None:
+    headers = {"Content-Security-Policy": "default-src *"}
+    response = problem(404, "x", accept=BROWSER, headers=headers)
+    assert response.headers.getlist("Content-Security-Policy") == ["default-src *"]
+
+
+@pytest.mark.parametrize(("status", "again"), [(503, True), (504, True), (404, False)])
+def test_what_may_come_back_can_be_tried_again(status: int, again: bool) -> None:
+    text = problem(status, "x", accept=BROWSER).get_data(as_text=True)
+    assert ('<a href="">Try again</a>' in text) is again
+
+
+def test_a_page_leads_to_the_portal_and_json_does_not_tell_of_it() -> None:
+    page = problem(404, "x", accept=BROWSER, portal='/a"b/').get_data(as_text=True)
+    assert '<p><a href="/a&#34;b/">All apps</a></p>' in page
+    assert "All apps" not in problem(503, "x", accept=BROWSER).get_data(as_text=True)
+    assert "portal" not in problem(503, "x", portal="/").get_data(as_text=True)
 
 
 def test_what_the_caller_says_about_caching_stays() -> None:

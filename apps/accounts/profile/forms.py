@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField, ValidationError
 from wtforms.validators import InputRequired, Length
 
 from apps.accounts.users import fields
 from apps.accounts.users.constants import LONGEST_PASSWORD
+from shared_utils.forms import PageForm
 
 _NEEDED = InputRequired("Write something here.")
 _BOUNDED = Length(max=4 * LONGEST_PASSWORD, message="This is longer than any password.")
 
 
-class _NewPassword(FlaskForm):  # type: ignore[misc]
+class _NewPassword(PageForm):
     """A new password, written twice, as it is not seen."""
 
     password = PasswordField(validators=[_NEEDED])

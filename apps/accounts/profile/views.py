@@ -44,12 +44,12 @@ def change_password() -> ResponseReturnValue:
         return refusal() or signing.signed_out()
     form = PasswordForm(user.name)
     if form.validate_on_submit():
-        if models.is_password(user, form.current.data):
-            models.set_password(user, form.password.data)
+        if models.change_password(user, form.current.data, form.password.data):
             wanted = checked_next(form.next.data)
+            response = signing.signed_in(user, wanted or url_for("profile.index"))
             if wanted is None:  # another app would not show it
                 flash("Your password is changed.", "success")
-            return signing.signed_in(user, wanted or url_for("profile.index"))
+            return response
         form.current.errors = ["This is not your current password."]
     form.next.data = checked_next(request.values.get("next"))
     page = render_template(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from apps.accounts.users.constants import LONGEST_PASSWORD
+from shared_utils.forms import PageForm
 
 
-class SignInForm(FlaskForm):  # type: ignore[misc]
+class SignInForm(PageForm):
     """A name and its password."""
 
     name = StringField(validators=[InputRequired("Write your name."), Length(max=255)])
@@ -22,7 +22,7 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     next = HiddenField()
 
 
-class SignOutForm(FlaskForm):  # type: ignore[misc]
+class SignOutForm(PageForm):
     """A button."""
 
 

@@ -14,6 +14,7 @@ from shared_utils.identity.cookie import clear_cookie, set_cookie
 from shared_utils.identity.keys import PrivateKey
 from shared_utils.identity.tokens import issue
 from shared_utils.links import mount_url
+from shared_utils.sibling import PORTAL
 
 PRIVATE_KEY = "accounts_private_key"
 
@@ -31,7 +32,7 @@ def token_of(user: User) -> str:
 
 def signed_in(user: User, next_path: str | None) -> Response:
     """Return a response that signs the browser in and leads on."""
-    session.pop(_HALF_IN, None)
+    session.clear()  # and with it the token of forms: somebody else may have put the session here
     response = redirect(checked_next(next_path) or front(), 303)
     set_cookie(response, token_of(user))
     return response
@@ -39,6 +40,7 @@ def signed_in(user: User, next_path: str | None) -> Response:
 
 def half_signed_in(user: User, next_path: str | None) -> Response:
     """Return a response that leads to the one thing that ``user`` may do: change the password."""
+    session.clear()
     session[_HALF_IN] = [str(user.id), int(time.time()) + _HALF_IN_SECONDS]
     response = redirect(url_for("profile.change_password", next=checked_next(next_path)), 303)
     clear_cookie(response)  # of whoever was signed in before
@@ -58,11 +60,14 @@ def current_user() -> User | None:
     """Return who is signed in, or half; None where that is nobody, or somebody who has gone."""
     user_id, until = session.get(_HALF_IN) or ("", 0)
     if time.time() < until:
-        return models.find(user_id)
+        user = models.find(user_id)
+        if user is None or user.must_change_password:
+            return user
+        # The change is made: this is a copy of the session from before.
     identity = current_identity()
     return models.find(identity.id) if identity else None
 
 
 def front() -> str:
     """Return where to go from here: the portal, or this app's own page."""
-    return mount_url("home") or url_for("profile.index")
+    return mount_url(PORTAL) or url_for("profile.index")

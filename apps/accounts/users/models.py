@@ -49,7 +49,7 @@ def add(
     """
     user = User(
         name=fields.plain_name(name),
-        password_hash=hashing.current().hash(fields.plain_password(password)),
+        password_hash=_hashed(password),
         role=role,
         must_change_password=must_change_password,
         created=datetime.datetime.now(datetime.UTC),
@@ -87,18 +87,24 @@ def authenticated(name: str, password: str) -> User | None:
 def is_password(user: User | None, password: str) -> bool:
     """Say whether it is the password of ``user``, who may be nobody."""
     hashed = user.password_hash if user else None
-    password = fields.plain_password(password)
-    if not hashing.current().verify(hashed, password):
+    if not _is_password(hashed, password):
         return False
     if user is not None and hashing.current().is_outdated(user.password_hash):
-        _keep(user.id, hashing.current().hash(password), must_change=user.must_change_password)
+        _keep(user, _hashed(password), hashed, must_change=user.must_change_password)
     return True
 
 
+def change_password(user: User, current: str, password: str) -> bool:
+    """Give ``user`` another password; return whether ``current`` was theirs, and still is."""
+    hashed = user.password_hash
+    return _is_password(hashed, current) and _keep(
+        user, _hashed(password), hashed, must_change=False
+    )
+
+
 def set_password(user: User, password: str, *, must_change: bool = False) -> None:
-    """Give ``user`` another password."""
-    hashed = hashing.current().hash(fields.plain_password(password))
-    _keep(user.id, hashed, must_change=must_change)
+    """Give ``user`` another password, whatever theirs is."""
+    _keep(user, _hashed(password), None, must_change=must_change)
 
 
 def has_operator() -> bool:
@@ -112,9 +118,24 @@ def one_time_password() -> str:
     return "-".join("".join(letters[at : at + 5]) for at in range(0, 20, 5))
 
 
-def _keep(user_id: int, hashed: str, *, must_change: bool) -> None:
+def _is_password(hashed: str | None, password: str) -> bool:
+    db.session.commit()  # gives its connection back: to wait for one's turn takes none from others
+    return hashing.current().verify(hashed, fields.plain_password(password))
+
+
+def _hashed(password: str) -> str:
+    return hashing.current().hash(fields.plain_password(password))
+
+
+def _keep(user: User, hashed: str, before: str | None, *, must_change: bool) -> bool:
+    """Store a hash, unless it was to replace ``before`` and there is another one by now.
+
+    A hash takes its time, in which the operator may have reset the password.
+    """
     with db.write() as session:
-        user = session.get(User, user_id, with_for_update=True)
-        if user is not None:
-            user.password_hash = hashed
-            user.must_change_password = must_change
+        stored = session.get(User, user.id, with_for_update=True)
+        if stored is None or before not in (None, stored.password_hash):
+            return False
+        stored.password_hash = hashed
+        stored.must_change_password = must_change
+    return True

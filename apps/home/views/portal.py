@@ -8,4 +8,5 @@ from flask import g, render_template
 def index() -> str:
     """Show a card for each app of the row but this one."""
     down = [entry for entry in g.row if entry.state == "down"]
-    return render_template("home/index.html", row=g.row, down=down)
+    closed = [entry for entry in g.row if entry.state == "maintenance"]
+    return render_template("home/index.html", row=g.row, down=down, closed=closed)

@@ -9,19 +9,8 @@ from flask import Flask
 
 from apps.accounts import create_app
 from apps.accounts.database import db
-from shared_utils.database import upgrade
 from tests import databases
 from tests.apps.accounts.person import Person
-
-
-@pytest.fixture(
-    params=[("", "sqlite"), ("/north/accounts", "sqlite"), ("/north/accounts", "postgresql")],
-    ids=["at the root on sqlite", "under a prefix on sqlite", "under a prefix on postgresql"],
-)
-def served(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Give a prefix and a kind of database."""
-    how: tuple[str, str] = request.param
-    return how
 
 
 @pytest.fixture
@@ -54,7 +43,7 @@ def make_accounts(
 
     def make(**config: Any) -> Flask:
         app = create_app(accounts_config | {"DATABASE_URL": url} | config)
-        upgrade(app)
+        databases.migrate(app, db)
         made.append(app)
         return app
 

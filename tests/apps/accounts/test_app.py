@@ -14,6 +14,7 @@ from flask import Flask
 from apps.accounts import create_app
 from apps.accounts.sessions import PRIVATE_KEY
 from shared_utils.database import migrations
+from tests.apps.accounts.person import Person
 
 
 def test_the_first_start_makes_the_keys(accounts_config: dict[str, Any]) -> None:
@@ -54,3 +55,13 @@ def test_two_apps_of_a_process_are_apart(make_accounts: Callable[..., Flask]) ->
             for _ in range(2)
         ]
         assert found == statuses
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-up", "/sign-out", "/password"])
+@pytest.mark.parametrize("sent", [[1], {"name": 5, "password": ["x"], "next": {}}, "text", None])
+def test_a_page_takes_forms_and_no_json(person: Person, path: str, sent: object) -> None:
+    person.sign_up()
+    headers = {"X-CSRFToken": person.form_token("/password"), "Accept": "text/html"}
+    answer = person.client.post(person.prefix + path, json=sent, headers=headers)
+    assert answer.status_code in (303, 422), answer.text
+    assert person.client.post(person.prefix + path, data="{", headers=headers).status_code < 500

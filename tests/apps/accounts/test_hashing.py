@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.exceptions import ServiceUnavailable
 
 from apps.accounts import create_app, hashing
+from apps.accounts.database import db
 from apps.accounts.hashing import DEFAULTS, Hashing
 from apps.accounts.users import models
 from tests.apps.accounts.person import PASSWORD, Person
@@ -71,6 +72,29 @@ def test_sign_in_takes_the_same_way_with_and_without_a_user(
         assert models.authenticated("bob", "wrong") is None
         assert models.authenticated("no name at all", "wrong") is None
     assert calls == ["verify"] * 3
+
+
+def test_who_waits_for_their_turn_holds_no_connection(
+    accounts_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server has few of them: forty who sign in at once would take them from all others."""
+    held: list[str] = []
+    with accounts_app.app_context():
+        user = models.add("ann", PASSWORD)
+        turn = Hashing._turn
+
+        def noted(self: Hashing) -> Any:
+            held.append(db.engine.pool.status())
+            return turn(self)
+
+        monkeypatch.setattr(Hashing, "_turn", noted)
+        assert models.authenticated("ann", PASSWORD)
+        found = models.find(str(user.id))
+        assert models.is_password(found, PASSWORD)
+        assert found
+        models.set_password(found, "another good password")
+    assert len(held) == 3
+    assert all("Current Checked out connections: 0" in status for status in held), held
 
 
 @pytest.mark.parametrize("at_once", [1, 2])

@@ -45,10 +45,16 @@ class Browser:
     def __init__(self, server: Server) -> None:
         self.base = f"http://127.0.0.1:{server.port}"
         self.url = ""
+        self.jar = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
-            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()),
+            urllib.request.HTTPCookieProcessor(self.jar),
         )
+
+    @property
+    def identity_paths(self) -> list[str]:
+        """The paths of the cookies that say who is signed in."""
+        return [cookie.path for cookie in self.jar if cookie.name == "rowhouse_identity"]
 
     def open(self, path: str, **form: str) -> str:
         data = urllib.parse.urlencode(form).encode() if form else None
@@ -107,8 +113,10 @@ def test_the_first_operator_signs_in_and_every_app_knows_them(
     page = browser.send(page, current=one_time[1], password=new, again=new)
     assert (browser.url, page) == ("/portal/console", "console")
     assert browser.open("/portal/") == "hello operator"
+    assert browser.identity_paths == ["/"]
 
     browser.send(browser.open("/accounts/sign-out"))
+    assert browser.identity_paths == []
     browser.open("/portal/")
     assert browser.url.startswith("/accounts/sign-in?next=")
 
@@ -133,3 +141,39 @@ def test_a_user_and_their_program(server: Server) -> None:
     refused = server.get("/portal/console", Authorization=f"Bearer {token}")
     assert (refused.status, refused.json["status"]) == (403, 403)
     assert server.get("/portal/").status == 401
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "statuses"),
+    [
+        (0, "198.51.100.{}", [401, 401, 429]),  # a client's own word
+        (1, "198.51.100.{}", [401, 401, 401]),
+        (1, "198.51.100.{}, 192.0.2.1", [401, 401, 429]),  # the proxy's is the last
+    ],
+)
+def test_tries_are_counted_for_the_address_that_a_trusted_proxy_tells(
+    project: Project, proxies: int, told: str, statuses: list[int]
+) -> None:
+    project.operator(f"""
+        [host]
+        trusted_proxies = {proxies}
+        [mounts.accounts.config]
+        SIGN_IN_RATE = "2 per day"
+    """)
+    assert project.rowhouse("db", "upgrade").returncode == 0
+    server = Server(project, environ={})
+    try:
+        found = []
+        for number in range(3):
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{server.port}/accounts/api/v1/token",
+                json.dumps({"name": "ann", "password": "wrong"}).encode(),
+                {"Content-Type": "application/json", "X-Forwarded-For": told.format(number)},
+            )
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=60)
+            found.append(refused.value.code)
+            refused.value.close()
+        assert found == statuses
+    finally:
+        server.stop()

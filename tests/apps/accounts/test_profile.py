@@ -28,9 +28,10 @@ def test_sign_up_signs_in(person: Person, accounts_app: Flask) -> None:
         assert PASSWORD not in user.password_hash
 
 
-@pytest.mark.parametrize("name", ["ann", "ANN"])
+@pytest.mark.parametrize("name", ["kim", "KIM", " kim\t", "\u212aim"])
 def test_a_name_is_given_once(person: Person, name: str) -> None:
-    person.sign_up("ann")
+    """The sign for kelvin is written as a K, and taken for one."""
+    person.sign_up("kim")
     answer = person.sign_up(name)
     assert answer.status_code == 422
     assert "This name is taken" in answer.text
@@ -38,7 +39,11 @@ def test_a_name_is_given_once(person: Person, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a", "1ann", "ann smith", "änn", "\u0430nn", "ann\nb", "-ann", "a" * 33, "<b>", "a\0b"],
+    [
+        *("", "a", "1ann", "ann smith", "ann\u00a0b", "ann\nb", "-ann", "<b>", "a\0b", "ann\0"),
+        *("änn", "a\u0308nn", "\u0430nn", "\uff41\uff4e\uff4e", "an\u0131", "ﬁnn", "an\u200bn"),
+        *("a" * 33, "a" * 60_000),
+    ],
 )
 def test_what_is_no_name_is_refused(person: Person, name: str) -> None:
     answer = person.sign_up(name)
@@ -72,6 +77,15 @@ def test_what_is_no_good_password_is_refused_and_not_shown_again(
 def test_a_password_may_be_written_on_any_keyboard(person: Person) -> None:
     person.sign_up("ann", "cafe\u0301 und größe ﬁ")
     assert person.sign_in("ann", "caf\u00e9 und größe fi").status_code == 303
+
+
+def test_all_of_a_password_counts(person: Person) -> None:
+    """Not what stands before a NUL alone, as for what is written in C, nor 72 bytes (bcrypt)."""
+    password = "x1 \0" + "long " * 50
+    assert person.sign_up("ann", password).status_code == 303
+    assert person.sign_in("ann", password[:-1] + "x").status_code == 422
+    assert person.sign_in("ann", password.replace("\0", "\1")).status_code == 422
+    assert person.sign_in("ann", password).status_code == 303
 
 
 def test_sign_up_can_be_closed(make_accounts: Callable[..., Flask], accounts_prefix: str) -> None:
@@ -173,6 +187,17 @@ def test_it_signs_out_whoever_was_there_before(person: Person, operator: str) ->
 def test_it_does_not_last(person: Person, operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.accounts.sessions.signing._HALF_IN_SECONDS", -1)
     person.sign_in("operator", operator)
+    assert person.get("/password").headers["Location"].startswith(f"{person.prefix}/sign-in")
+
+
+def test_a_copy_of_its_session_is_worth_nothing_after_the_change(
+    person: Person, operator: str
+) -> None:
+    person.sign_in("operator", operator)
+    [copy] = [each for each in person.client._cookies.values() if "session" in each.key]  # type: ignore[union-attr]
+    person.change_password(operator, NEW)
+    person.send("/sign-out")
+    person.client.set_cookie(copy.key, copy.value, path=copy.path)
     assert person.get("/password").headers["Location"].startswith(f"{person.prefix}/sign-in")
 
 

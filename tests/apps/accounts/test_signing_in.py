@@ -102,6 +102,9 @@ def test_an_operator_has_both_roles(person: Person, accounts_app: Flask) -> None
         ("", PASSWORD),
         ("ann", ""),
         ("ann\0", PASSWORD),
+        ("ann", PASSWORD + "\0"),
+        ("\uff41\uff4e\uff4e", PASSWORD),
+        ("ann\u200b", PASSWORD),
         ("ann' OR 1=1 --", PASSWORD),
         ("x" * 300, PASSWORD),
         ("ann", "x" * 5000),
@@ -143,7 +146,15 @@ def test_after_sign_in_one_comes_back(person: Person) -> None:
 
 @pytest.mark.usefixtures("ann")
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "/\\evil.example", "https://evil.example", "/\tx", "/a\r\nX: y"]
+    "target",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/\tx",
+        "/a\r\nX: y",
+        "%2F%2Fevil.example",
+    ],
 )
 def test_one_never_comes_out_at_another_place(person: Person, target: str) -> None:
     assert "evil" not in person.get("/sign-in", next=target).text
@@ -183,6 +194,16 @@ def test_a_token_of_another_session_is_refused(
     page = other.get("/sign-in").text
     stolen = page.split('name="csrf_token"', 1)[1].split('value="', 1)[1].split('"', 1)[0]
     assert person.sign_in(csrf_token=stolen).status_code == 400
+
+
+@pytest.mark.usefixtures("ann")
+def test_a_session_from_before_sign_in_is_worth_nothing_after(person: Person) -> None:
+    """Whoever puts their own session into a browser would know the token of its forms."""
+    before = person.form_token("/sign-in")
+    assert person.sign_in(csrf_token=before).status_code == 303
+    assert person.post("/sign-out", csrf_token=before).status_code == 400
+    assert person.is_signed_in
+    assert person.send("/sign-out").status_code == 303
 
 
 @pytest.mark.usefixtures("ann")

@@ -8,7 +8,8 @@ from werkzeug.test import Client
 
 from apps.home import create_app
 from shared_utils.sibling import EXTENSION, Sibling
-from tests.apps.home.neighbourhood import House, Next, PortalAmong, Visitor
+from tests.apps.home.neighbourhood import PortalAmong, Visitor
+from tests.street import House, Next
 
 
 @pytest.fixture(params=["", "/north/row"], ids=["at the root", "under a prefix"])

@@ -7,7 +7,8 @@ from flask import Flask
 from werkzeug.test import Client
 
 from shared_utils.identity.testing import sign_in
-from tests.apps.home.neighbourhood import PortalAmong, next_door
+from tests.apps.home.neighbourhood import PortalAmong
+from tests.street import next_door
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing"])

@@ -7,7 +7,8 @@ import re
 import pytest
 from werkzeug.test import Client
 
-from tests.apps.home.neighbourhood import PortalAmong, next_door
+from tests.apps.home.neighbourhood import PortalAmong
+from tests.street import next_door
 
 
 def test_alone_it_says_so_kindly(portal: Client, portal_prefix: str) -> None:
@@ -68,6 +69,10 @@ def test_counts_what_is_down(portal_among: PortalAmong, portal_prefix: str) -> N
     row = [next_door("a"), next_door("b", state="down"), next_door("c", state="lazy")]
 
     assert "3 apps in this row, 1 down." in portal_among(*row).get(f"{portal_prefix}/").text
+
+    row.append(next_door("d", state="maintenance"))
+    said = "4 apps in this row, 1 down, 1 in maintenance."
+    assert said in portal_among(*row).get(f"{portal_prefix}/").text
 
 
 def test_neighbour_without_a_place_is_shown_without_a_link(

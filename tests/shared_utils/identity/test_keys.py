@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from joserfc.jwk import OKPKey, RSAKey
 from shared_utils.identity import Identity
 from shared_utils.identity.keys import PrivateKey, PublicKeys, UnusableKeyError, public_keys_in
 from shared_utils.identity.tokens import InvalidTokenError, issue, verify
+from tests.processes import at_once
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -24,6 +23,7 @@ from flask import Flask
 from shared_utils.identity.keys import PrivateKey
 app = Flask("accounts")
 app.config.update(IDENTITY_PRIVATE_KEY_FILE=sys.argv[1], IDENTITY_PUBLIC_KEY_FILE=sys.argv[2])
+print("ready", flush=True)
 sys.stdin.readline()
 key = PrivateKey(app)
 key.make()
@@ -57,21 +57,8 @@ def test_the_pair_is_made_once(
 
 
 def test_of_several_processes_one_makes_it(private: Path, public: Path) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", MAKE, private, public],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("\n")
-        process.stdin.flush()
-    kids = {process.communicate()[0].strip() for process in processes}
+    with at_once(4, MAKE, private, public) as processes:
+        kids = {process.communicate(timeout=60)[0].strip() for process in processes}
     assert len(kids) == 1
     assert set(public_keys_in(public.read_text(), "")) == kids
 

@@ -13,7 +13,12 @@ from shared_utils.identity.returning import LONGEST, checked_next
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/trades/", "/trades/?page=2&sort=a,b", "/caf%C3%A9/", "/a//b", "/a?next=//x", "/-/live"],
+    [
+        *("/", "/trades/", "/trades/?page=2&sort=a,b", "/caf%C3%A9/", "/a//b", "/a?next=//x"),
+        "/-/live",
+        # A browser does not decode these before it knows the host.
+        *("/%2F%2Fevil.example", "/%5Cevil.example", "/%0D%0AX:y", "/%09/evil.example"),
+    ],
 )
 def test_a_path_of_this_origin_is_taken(path: str) -> None:
     assert checked_next(path) == path
@@ -26,6 +31,7 @@ def test_a_path_of_this_origin_is_taken(path: str) -> None:
         "",
         "trades",
         "//evil.example",
+        "%2F%2Fevil.example",
         "///evil.example",
         "/\\evil.example",
         "\\\\evil.example",

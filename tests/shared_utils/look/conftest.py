@@ -8,7 +8,7 @@ from flask import Flask, render_template_string
 
 from shared_utils import look
 from shared_utils.sibling import EXTENSION, Sibling
-from tests.shared_utils.look.street import House, Next
+from tests.street import House, Next
 
 Rendered = Callable[..., str]
 

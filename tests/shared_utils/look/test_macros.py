@@ -197,6 +197,12 @@ def test_progress_of_unknown_length(made: Rendered) -> None:
     assert "1,200<" in made("progress('Import', 1200)")
 
 
+@pytest.mark.parametrize(("more", "classes"), [("", "stacked"), (", dense=true", "stacked dense")])
+def test_cards_of_a_table_may_be_dense(made: Rendered, more: str, classes: str) -> None:
+    table = tree(made(f"{{% call table('Trades', ['Symbol']{more}) %}}{{% endcall %}}"))
+    assert table.get("class") == classes
+
+
 def test_a_table_stays_one_for_screen_readers(made: Rendered) -> None:
     table = tree(
         made(
