@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import clients, dispatcher, memory, requests, start, walls
+from benchmarks import clients, dispatcher, imports, memory, requests, start, telemetry, walls
 from benchmarks.pairs import Section, Unmeasurable
 from benchmarks.tables import data, table
 
@@ -26,7 +26,9 @@ SECTIONS: Mapping[str, Callable[[int | None], Section]] = {
     "memory": memory.measure,
     "start": start.measure,
     "walls": walls.measure,
+    "telemetry": telemetry.measure,
     "clients": clients.measure,
+    "imports": imports.measure,
 }
 
 

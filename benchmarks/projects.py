@@ -113,7 +113,45 @@ from shared_utils.hosting.pages import row_of
 def create_app():
     host = dispatcher.create_app()
     app = row_of(host).mounts["healthy"].flask_app
-    return Edge(BoundedDispatcher(host.wsgi_app, {"/healthy": app}))
+    paths = BoundedDispatcher(host.wsgi_app, {"/healthy": app})
+    host.wsgi_app = Edge(paths, recorder=row_of(host).recorder)
+    return host
+"""
+
+_UNRECORDED = """\
+import random
+
+import dispatcher
+from shared_utils.logging import app_name, request_id
+
+HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "strict-origin-when-cross-origin"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+)
+
+
+def create_app():
+    host = dispatcher.create_app()
+    host.begin_sampling = lambda: None
+    inside = host.wsgi_app._app
+
+    def outermost(environ, start_response):
+        given = environ["HTTP_X_REQUEST_ID"] = f"{random.getrandbits(64):016x}"
+        request_id.set(given)
+        app_name.set("")
+
+        def start(status, headers, exc_info=None):
+            present = {name.lower() for name, _ in headers}
+            added = [("X-Request-ID", given), *HEADERS]
+            if not {"x-request-id"}.isdisjoint(present):
+                added = added[1:]
+            return start_response(status, [*headers, *added], exc_info)
+
+        return inside(environ, start)
+
+    host.wsgi_app = outermost
+    return host
 """
 
 _DISPATCHED = """\
@@ -169,6 +207,17 @@ def hello_mounted(folder: Path, factory: str = "create_app") -> Path:
 def keyed_mounted(folder: Path) -> Path:
     """Write the one with a key into a Rowhouse."""
     return hello_mounted(folder, "create_keyed_app")
+
+
+def recorded(folder: Path) -> Path:
+    """Write the one with a key into a Rowhouse.
+
+    ``unrecorded:create_app()`` is the same host without a record of its requests: none is logged,
+    counted or sampled; they get an id and the safe headers.
+    """
+    mount = '[mounts.hello]\napp = "hello:create_keyed_app()"\n'
+    files = {"hello.py": _HELLO, "rowhouse.toml": mount, "unrecorded.py": _UNRECORDED}
+    return rowhouse(folder, files)
 
 
 def neighbours_mounted(folder: Path) -> Path:
