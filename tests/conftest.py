@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +30,27 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("rowhouse", deadline=None, database=None)
 hypothesis.settings.load_profile("rowhouse")
 
+# Programs that tests start inherit what is ignored here; a shell without job control has Ctrl-C be
+# ignored by what it starts in the background.
+for _signal in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, signal.SIG_DFL)
+
 PATIENCE = 20.0
 """Seconds to wait for what comes within milliseconds: no test depends on this number."""
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _all_is_said() -> Iterator[None]:
+    """See that what a test has said aside is not logged during the next one."""
+    yield
+    pause, end = threading.Event(), time.monotonic() + 1  # one may hang, where a test is about that
+    while any(thread.name == "rowhouse-log" for thread in threading.enumerate()):
+        if time.monotonic() > end:
+            break
+        pause.wait(0.002)
 
 
 class Modules:
@@ -153,8 +173,6 @@ def project(
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
     """Wait until something is so, for what has no event to wait on."""
-    import threading
-    import time
 
     def wait(is_so: Callable[[], bool]) -> None:
         pause, end = threading.Event(), time.monotonic() + PATIENCE

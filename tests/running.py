@@ -94,6 +94,12 @@ class Project:
         )
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what steers servers, Python or tests."""
+    steering = ("ROWHOUSE_", "FLASK_", "GUNICORN_", "WEB_", "PYTEST", "PYTHON")
+    return {key: value for key, value in os.environ.items() if not key.startswith(steering)}
+
+
 class Server:
     """gunicorn in a project's folder. The test holds the listening socket, so no port is raced."""
 
@@ -103,11 +109,6 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.log = project.root / "server.log"
-        environment = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("ROWHOUSE_", "FLASK_", "GUNICORN_", "WEB_", "PYTEST", "PYTHON"))
-        }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -118,7 +119,7 @@ class Server:
                     *options,
                 ],
                 cwd=project.root,
-                env={**environment, **(environ or {})},
+                env=clean_environment() | dict(environ or {}),
                 pass_fds=[self.listener.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -138,7 +139,9 @@ class Server:
         return {name: told["state"] for name, told in self.get("/-/ready").json["mounts"].items()}
 
     def lines(self) -> str:
-        return self.log.read_text()
+        """Return the whole lines of the log; one may be half written at any moment."""
+        text = self.log.read_text()
+        return text[: text.rfind("\n") + 1]
 
     def workers(self) -> set[int]:
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()

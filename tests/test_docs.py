@@ -14,6 +14,7 @@ import dispatcher
 from shared_utils.cli.rowhouse import ProjectGroup
 from shared_utils.hosting.settings import schema
 from shared_utils.hosting.settings.reading import check
+from shared_utils.hosting.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
@@ -72,6 +73,13 @@ def test_every_variable_is_documented() -> None:
     }
     assert used >= {"ROWHOUSE_CONFIG", "ROWHOUSE_SECRET_KEY"}
     assert {name for name in used if f"`{name}`" not in SETTINGS} == set()
+
+
+def test_every_metric_is_documented() -> None:
+    names = Metrics(["shop"]).names()
+    assert "rowhouse_requests_total" in names
+    told = (ROOT / "docs" / "telemetry.md").read_text()
+    assert {name for name in names if f"`{name}`" not in told} == set()
 
 
 def test_every_command_is_in_the_readme() -> None:

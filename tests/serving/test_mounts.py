@@ -163,7 +163,7 @@ def test_gunicorns_flags_for_logs_win(project: Project, serve: Serve) -> None:
 
     until(lambda: "GET /well/" in access.read_text(), "the access log is where the flag says")
     assert "Booting worker" in errors.read_text()
-    assert "GET /well/" not in server.lines()
+    assert "GET /well/ HTTP" not in server.lines()
 
 
 def test_what_a_worker_logs_is_one_json_object_a_line(project: Project, serve: Serve) -> None:

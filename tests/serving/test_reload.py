@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import threading
@@ -11,6 +12,24 @@ from functools import partial
 import pytest
 
 from tests.running import SOUND, Project, Serve, Server, until
+
+TELLING = """
+    import logging
+
+    from flask import Flask, current_app
+    from config import configure_app
+
+    def create_app(overrides=None):
+        app = Flask(__name__)
+        configure_app(app, overrides)
+
+        @app.get("/")
+        def index():
+            logging.getLogger("idle").warning("as its app says")
+            return current_app.config["APPLICATION_ROOT"]
+
+        return app
+"""
 
 
 def replaced(server: Server, old: set[int]) -> bool:
@@ -117,3 +136,19 @@ def test_a_reload_loses_no_request(project: Project, serve: Serve) -> None:
         client.join()
 
     assert failures == []
+
+
+def test_a_reload_of_a_preloaded_host_keeps_its_code_whole(project: Project, serve: Serve) -> None:
+    project.app("idle", TELLING, 'load = "lazy"\n')
+    server = serve("--preload", workers=2)
+    until(lambda: len(server.workers()) == 2, "both workers")
+    before = server.workers()
+    hang_up(server)
+    until(lambda: replaced(server, before), "new workers")
+    until(lambda: server.get("/idle/").text == "/idle", "it is built as one of a row")
+    server.get("/idle/", X_Request_ID="abcdefgh")
+    until(lambda: "abcdefgh" in server.lines(), "its line is written")
+    told = [json.loads(line) for line in server.lines().splitlines() if "as its app says" in line]
+    assert {line["app"] for line in told} == {"idle"}
+    assert "abcdefgh" in {line["request_id"] for line in told}
+    assert "a reload serves the old code and settings" in server.lines()

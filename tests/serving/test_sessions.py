@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import http.cookiejar
-import shutil
-import socket
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.requirements import needed
-from tests.running import Project, Serve, Server, until
+from tests.nginx import in_front
+from tests.running import Project, Serve, Server
 
 SIGN_IN = """
     import secrets
@@ -87,53 +84,18 @@ def server(project: Project, serve: Serve) -> Server:
 @pytest.fixture
 def nginx(server: Server, tmp_path: Path) -> Iterator[str]:
     """A proxy in front, under /tools."""
-    program = needed(shutil.which("nginx"), "nginx")
-    for _ in range(10):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        (tmp_path / "nginx.conf").write_text(_nginx_conf(tmp_path, port, server.port))
-        process = subprocess.Popen([program, "-c", tmp_path / "nginx.conf", "-p", tmp_path])
-        base = f"http://127.0.0.1:{port}/tools"
-        until(lambda: process.poll() is not None or _answers(f"{base}/-/live"), "nginx answers")  # noqa: B023
-        if process.poll() is None:
-            break  # else another process was quicker to take the port
-    try:
-        yield base
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _nginx_conf(folder: Path, port: int, upstream: int) -> str:
-    return f"""
-        daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
-        events {{}}
-        http {{
-            access_log off;
-            client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
-            fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
-            scgi_temp_path {folder}/s;
-            server {{
-                listen 127.0.0.1:{port};
-                location /tools/ {{
-                    proxy_pass http://127.0.0.1:{upstream}/;
-                    proxy_set_header Host $http_host;
-                    proxy_set_header X-Forwarded-For $remote_addr;
-                    proxy_set_header X-Forwarded-Proto $scheme;
-                    proxy_set_header X-Forwarded-Host $http_host;
-                    proxy_set_header X-Forwarded-Prefix /tools;
-                }}
-            }}
+    locations = f"""
+        location /tools/ {{
+            proxy_pass http://127.0.0.1:{server.port}/;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Forwarded-Prefix /tools;
         }}
     """
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=60):
-            return True
-    except OSError:
-        return False
+    with in_front(tmp_path, locations, "/tools/-/live") as base:
+        yield f"{base}/tools"
 
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["direct", "behind nginx under /tools"])

@@ -474,12 +474,9 @@ def server(project: Project, serve: Serve) -> Server:
 
 
 @pytest.mark.slow
-def test_a_soak_leaves_nothing_behind(
-    server: Server, gate: Gate, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_soak_leaves_nothing_behind(server: Server, gate: Gate) -> None:
     seed = random.SystemRandom().getrandbits(32)
-    with capsys.disabled():
-        print(f"\nsoak with seed {seed}")
+    print(f"soak with seed {seed}")
     [worker] = server.workers()
     begun = time.monotonic()
     outcomes: Counter[str] = Counter()
@@ -494,16 +491,17 @@ def test_a_soak_leaves_nothing_behind(
         until(lambda: is_at_rest(server), "every counter is back to zero")
         figures.append(Figures.of(server, worker))
     seconds = time.monotonic() - begun
-    with capsys.disabled():
-        print(f"{sum(outcomes.values())} requests in {seconds:.0f} s, after each quarter:")
-        print(*figures, sep="\n")
-        print(*(f"{count:6} {outcome}" for outcome, count in sorted(outcomes.items())), sep="\n")
+    print(f"{sum(outcomes.values())} requests in {seconds:.0f} s, after each quarter:")
+    print(*figures, sep="\n")
+    print(*(f"{count:6} {outcome}" for outcome, count in sorted(outcomes.items())), sep="\n")
 
     assert outcomes.keys() >= EXPECTED
     # Nothing is left of any request but the one that counts them, and memory is level.
     assert {after.exchanges for after in figures} == {1}
     half, end = figures[PARTS // 2], figures[PARTS]
-    assert end.blocks < half.blocks * 1.01
+    # They go up and down by some 3,000 (what the telemetry has at hand). What each request leaves
+    # behind, or every second one, shows.
+    assert end.blocks < half.blocks + REQUESTS // 4
     assert end.rss < half.rss * 1.05
     until(lambda: Figures.of(server, worker).files <= figures[0].files + 3, "files are closed")
     # It is the worker that was started, and neither gunicorn nor the watchdog has met a failure.
@@ -552,6 +550,9 @@ def every_thread_still_serves(server: Server, gate: Gate) -> None:
     names = server.get("/well/threads").json
     pool = [name for name in names if name.startswith("rowhouse-pool")]
     assert len(pool) <= THREADS
-    assert {name for name in names if name not in pool} <= {
-        *("MainThread", "rowhouse-watchdog", "rowhouse-builder", "rowhouse-log")
+    others = [name for name in names if name not in pool and name != "rowhouse-log"]
+    assert sorted(others) == sorted(set(others)), "one of each"
+    assert set(others) <= {
+        *("MainThread", "rowhouse-watchdog", "rowhouse-builder", "rowhouse-sampler"),
+        *("rowhouse-checks", "rowhouse-inspection"),
     }

@@ -80,7 +80,7 @@ def test_neighbours_serve_and_a_mended_app_comes_back(
     until(lambda: server.get(broken.mended_at).text == "mended", "a later try serves it")
     assert server.states()["sick"] == "up"
     log = server.lines()
-    assert downs(log, "sick") == log.count("Traceback (most recent call last)")
+    assert downs(log, "sick") == log.count("Traceback (most recent call last)"), log
     assert server.process.poll() is None
 
 
@@ -159,7 +159,7 @@ def test_lazy_app_is_built_at_its_first_request(project: Project, serve: Serve) 
 
 def test_preloaded_host_builds_on_in_its_workers(project: Project, serve: Serve) -> None:
     project.app("aaa")
-    project.app("hung", "import threading\nthreading.Event().wait()\n")
+    project.app("hung", "import threading\nthreading.Event().wait()\n", HANG)
     project.app("idle", manifest='load = "lazy"\n')
     project.app("sick", "raise RuntimeError\n")
     project.app("zulu")

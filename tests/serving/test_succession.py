@@ -357,6 +357,11 @@ def test_one_stuck_worker_is_replaced_a_minute(project: Project, serve: Serve) -
     assert server.lines().count("blocked in C") == 1
 
 
+def umask(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("Umask:")[2].split()[0], 8)
+
+
 def test_a_system_that_has_no_room_for_a_worker_ends_nothing(
     project: Project, serve: Serve
 ) -> None:
@@ -366,10 +371,13 @@ def test_a_system_that_has_no_room_for_a_worker_ends_nothing(
     files, limit = resource.RLIMIT_NOFILE, partial(resource.prlimit, server.process.pid)
     soft, hard = limit(files)
 
+    before = umask(server.process.pid)
+    assert before != 0
     limit(files, (3, hard))
     killed, left = server.workers()
     os.kill(killed, signal.SIGKILL)
     until(lambda: "no worker can be started" in server.lines(), "the master says so")
+    assert umask(server.process.pid) == before, "gunicorn has another one while it makes a file"
     assert server.get("/self/").text == str(left)
     limit(files, (soft, hard))
     until(lambda: len(server.workers()) == 2, "the worker is replaced")

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
 from tests.brokers import KINDS, Broker, broker_of
 from tests.running import Project, until
+from tests.serving.beside import children, rows
 from tests.serving.stepping import write_stepping
 
 STEPS = 50
@@ -66,19 +66,6 @@ class Processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def children(pid: int) -> list[int]:
-    with contextlib.suppress(FileNotFoundError):
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        return [int(kid) for task in tasks for kid in (task / "children").read_text().split()]
-    return []
-
-
-def rows(project: Project, name: str, query: str) -> list[tuple[object, ...]]:
-    path = project.root / "instance" / f"{name}.sqlite3"
-    with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
-        return connection.execute(query).fetchall()
 
 
 @pytest.fixture
@@ -153,6 +140,7 @@ def enqueued(project: Project, name: str) -> int:
     return 0
 
 
+@pytest.mark.parametrize("broker", ["filesystem"], indirect=True)  # the long run takes each
 def test_no_job_is_lost_and_none_done_twice(
     project: Project, name: str, broker: Broker, start_processes: Callable[..., Processes]
 ) -> None:
@@ -203,6 +191,7 @@ def test_sick_apps_do_not_keep_their_neighbours_from_work(
         until(lambda line=line: line in processes.lines(), line)  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_jobs_of_a_sick_app_wait_until_it_is_well(
     project: Project, start_processes: Callable[..., Processes]
 ) -> None:
@@ -218,6 +207,33 @@ def test_jobs_of_a_sick_app_wait_until_it_is_well(
     assert not all_done(project, "steps")
     module.write_text(sound)
     until(lambda: all_done(project, "steps"), "the jobs")
+
+
+def test_an_app_under_a_second_name_has_its_own_jobs_done(
+    project: Project, start_processes: Callable[..., Processes]
+) -> None:
+    write_stepping(project, steps=2)
+    project.operator("""
+        [mounts.deals]
+        app = "apps.steps:create_app()"
+        [mounts.deals.config]
+        DATABASE_URL = "sqlite:///deals.sqlite3"
+        """)
+    begin = """
+        from apps.steps.models import Base, db
+        from dispatcher import create_app
+        from shared_utils.hosting.pages import row_of
+
+        host = create_app()
+        with row_of(host).mounts["deals"].flask_app.app_context():
+            Base.metadata.create_all(db.engine)
+        assert host.test_client().post("/deals/jobs").status_code == 202
+        """
+    project.write(project.root / "begin.py", begin)
+    processes = start_processes({})
+    processes.worker()
+    assert processes.start("begin.py").wait(60) == 0, processes.lines()
+    until(lambda: rows(project, "deals", "select state from job") == [("done",)], "the job")
 
 
 def test_a_task_runs_in_its_own_apps_context_and_logs_its_name(

@@ -633,7 +633,7 @@ def test_a_client_that_goes_in_the_middle_of_its_body_leaves_nothing_behind(
         client.reset()
     until(lambda: load(bodies, "takes")[2] + load(bodies, "plain")[2] == 0, "all is given back")
     said = [json.loads(line) for line in bodies.lines()[before:].splitlines()]
-    assert {entry["logger"] for entry in said} <= {"apps.takes"}
+    assert {entry["logger"] for entry in said} <= {"apps.takes", "rowhouse.access"}
 
 
 def test_in_debug_errors_reach_the_server_and_deadlines_are_off(
