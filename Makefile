@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIND ?=
 TESTS ?=
+# Tests wait for what they serve for a third of their time: one more than there are cores.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 BIN = .venv/bin
 STAMP = .venv/.installed
 
@@ -26,7 +28,7 @@ serve: $(STAMP) ## migrate, prepare, then gunicorn and a task worker; BIND=127.0
 	@exec $(BIN)/rowhouse serve --with-worker $(if $(BIND),--bind $(BIND))
 
 test: $(STAMP) ## run the fast tests; TESTS=tests/apps/trades for some of them
-	$(BIN)/python -m pytest -q -n auto -m 'not slow' $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not slow' $(TESTS)
 
 check: $(STAMP) ## ruff, mypy and import-linter
 	$(BIN)/ruff check .
