@@ -24,10 +24,12 @@ class Figures:
     """How one app did over a while, in all workers.
 
     Attributes:
-        requests: answered in that time; ``errors``: with 5xx; ``shed``: refused; ``late``: ended
-            past their deadline.
+        requests: answered in that time; ``shed``: refused by the host; ``late``: ended past their
+            deadline.
+        errors: answered with 5xx, but for those that were shed: what the host refuses is not the
+            app's failure.
         rate: requests a second; ``shed_rate``: of those, refused.
-        error_rate: errors among them, 0 to 1; None without requests.
+        error_rate: errors among the requests that were not shed, 0 to 1; None without any.
         p50: seconds that half of the requests took at most; ``p99``: 99 of 100. None without any.
         cpu: cores that it kept busy.
         cpu_share: its part of the CPU time of all apps, 0 to 1; None where they took none.
@@ -75,8 +77,9 @@ def _figures(
 ) -> Figures:
     total = newer.apps[app]
     requests = _grown(older, newer, app, "requests")
-    errors = _grown(older, newer, app, "errors")
     shed = _grown(older, newer, app, "shed")
+    served = max(requests - shed, 0.0)
+    errors = max(_grown(older, newer, app, "errors") - shed, 0.0)
     counts = _grown_counts(older.apps.get(app), total)
     return Figures(
         requests=requests,
@@ -85,7 +88,7 @@ def _figures(
         late=_grown(older, newer, app, "late"),
         rate=requests / seconds,
         shed_rate=shed / seconds,
-        error_rate=errors / requests if requests else None,
+        error_rate=errors / served if served else None,
         p50=quantile(0.5, total.bounds, counts),
         p99=quantile(0.99, total.bounds, counts),
         cpu=cpu / seconds,

@@ -10,7 +10,7 @@ from shared_utils.operations.verdicts import Kind, Verdict
 HANGS_AFTER = 5.0
 """Seconds without an answer after which a request counts as hanging."""
 FAILS_FROM = 0.05
-"""Part of the requests that end in 5xx, from which on an app counts as failing."""
+"""Part of the requests that it was given, from which on an app whose answers are 5xx fails."""
 FEW_ERRORS = 2
 """Errors that are too few to say so."""
 GREEDY_FROM = 0.5
@@ -48,7 +48,7 @@ def _found(row: MountRow, workers: int) -> Iterable[Verdict]:
     elif (
         row.state != "down"
         and (figures.error_rate or 0) >= FAILS_FROM
-        and figures.errors - figures.shed > FEW_ERRORS
+        and figures.errors > FEW_ERRORS
     ):
         share = f"{figures.error_rate:.0%}"
         yield Verdict(kind=Kind.FAILING, words=f"Failing: {share} of requests end in an error")

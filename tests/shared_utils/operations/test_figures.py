@@ -24,9 +24,9 @@ def test_figures_are_what_lies_between_two_samples() -> None:
         110,
         shop=Total(
             requests=150,
-            errors=30,
+            errors=45,
             cpu=5,
-            shed=4,
+            shed=21,
             late=2,
             running=7,
             parked=3,
@@ -37,12 +37,22 @@ def test_figures_are_what_lies_between_two_samples() -> None:
     )
     figures = between(older, newer)
     shop = figures["shop"]
-    assert (shop.requests, shop.rate, shop.errors, shop.error_rate) == (100, 10, 25, 0.25)
-    assert (shop.shed, shop.late, shop.running, shop.parked) == (3, 2, 7, 3)
+    assert (shop.requests, shop.rate, shop.errors, shop.error_rate) == (100, 10, 20, 0.25)
+    assert (shop.shed, shop.late, shop.running, shop.parked) == (20, 2, 7, 3)
     assert (shop.cpu, shop.cpu_share) == (0.3, 0.75)
     assert shop.p50 == pytest.approx(0.55)  # all of them took between 0.1 and 1 s
     assert shop.p99 == pytest.approx(0.991)
     assert figures["wiki"] == Figures(cpu=0.1, cpu_share=0.25)
+
+
+def test_what_the_host_refuses_is_no_error_of_the_app() -> None:
+    older = sample(0, shop=Total(requests=100, errors=10, shed=10))
+    newer = sample(10, shop=Total(requests=200, errors=103, shed=100))
+    shop = between(older, newer)["shop"]
+    assert (shop.errors, shop.error_rate, shop.shed_rate) == (3, 0.3, 9)  # 3 of 10 that it was given
+    newer = sample(10, shop=Total(requests=190, errors=99, shed=100))  # counted one after the other
+    shop = between(older, newer)["shop"]
+    assert (shop.errors, shop.error_rate) == (0, None)
 
 
 def test_counters_that_begin_anew_count_from_there() -> None:

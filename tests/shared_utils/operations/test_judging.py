@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from shared_utils.operations.figures import Figures
+from shared_utils.operations.figures import Figures, Sample, between
 from shared_utils.operations.judging import verdicts, worst_first
 from shared_utils.operations.overview import overview
 from shared_utils.operations.reports import Check, MountReport, Request, WorkerReport
 from shared_utils.operations.rows import MountRow
+from shared_utils.operations.totals import Total
 
 
 def words(workers: int = 2, **facts: Any) -> list[str]:
@@ -50,7 +51,14 @@ def test_nothing_is_wrong_with_an_app_that_is_busy_and_well() -> None:
         ({"figures": Figures(requests=10, errors=1, error_rate=0.1)}, []),
         ({"figures": Figures(shed=3)}, ["Shedding: 3 requests refused in the last seconds"]),
         (
-            {"figures": Figures(requests=9, errors=9, error_rate=1, shed=9)},
+            {"figures": Figures(requests=12, errors=3, error_rate=1, shed=9)},
+            [
+                "Failing: 100% of requests end in an error",
+                "Shedding: 9 requests refused in the last seconds",
+            ],
+        ),
+        (
+            {"figures": Figures(requests=11, errors=2, error_rate=1, shed=9)},
             ["Shedding: 9 requests refused in the last seconds"],
         ),
         (
@@ -76,6 +84,13 @@ def test_nothing_is_wrong_with_an_app_that_is_busy_and_well() -> None:
 )
 def test_what_is_wrong_is_said_in_words(facts: dict[str, Any], said: list[str]) -> None:
     assert words(**facts) == said
+
+
+def test_an_app_whose_requests_are_all_shed_is_not_said_to_fail() -> None:
+    older = Sample(at=0, apps={"shop": Total()})
+    newer = Sample(at=10, apps={"shop": Total(requests=9, errors=9, shed=9)})
+    said = ["Shedding: 9 requests refused in the last seconds"]
+    assert words(figures=between(older, newer)["shop"]) == said
 
 
 def test_the_worst_is_said_first() -> None:
