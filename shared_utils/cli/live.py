@@ -22,7 +22,6 @@ from shared_utils.operations.judging import verdicts, worst_first
 from shared_utils.operations.reports import Check
 from shared_utils.operations.rows import MountRow
 from shared_utils.operations.totals import totals_of
-from shared_utils.operations.verdicts import Kind
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -215,8 +214,7 @@ def _table(rows: list[MountRow]) -> Table:
     table.add_column("What is wrong", overflow="fold")
     for row in rows:
         words = "; ".join(verdict.words for verdict in row.verdicts)
-        is_troubled = row.worst is not None and row.worst.kind > Kind.STARTING
-        style = "bold red" if is_troubled else "yellow" if row.verdicts else ""
+        style = "bold red" if row.is_troubled else "yellow" if row.verdicts else ""
         table.add_row(
             Text(row.name, style),
             Text(row.state, style),

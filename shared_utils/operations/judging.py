@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 from shared_utils.operations.rows import MountRow
 from shared_utils.operations.verdicts import Kind, Verdict
 
-HANGS_AFTER = 5.0
-"""Seconds without an answer after which a request counts as hanging."""
 FAILS_FROM = 0.05
-"""Part of the requests that it was given, from which on an app whose answers are 5xx fails."""
+"""Part of the requests given to an app that end in 5xx, from which on it counts as failing."""
 FEW_ERRORS = 2
 """Errors that are too few to say so."""
 GREEDY_FROM = 0.5
@@ -75,5 +73,4 @@ def worst_first(rows: Iterable[MountRow]) -> Sequence[MountRow]:
 
 
 def _rank(row: MountRow) -> int:
-    worst = max((verdict.kind for verdict in row.verdicts), default=0)
-    return int(worst) if worst > Kind.STARTING else 0
+    return int(row.worst.kind) if row.worst and row.is_troubled else 0

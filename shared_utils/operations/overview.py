@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from shared_utils.operations.figures import Figures
-from shared_utils.operations.judging import HANGS_AFTER, verdicts, worst_first
+from shared_utils.operations.judging import verdicts, worst_first
 from shared_utils.operations.reports import Check, MountReport, WorkerReport
 from shared_utils.operations.rows import MountRow
 
@@ -51,7 +51,7 @@ def _row(name: str, workers: Sequence[WorkerReport], figures: Figures) -> MountR
         request.age
         for worker in workers
         for request in worker.running
-        if request.app == name and not request.status and request.age >= HANGS_AFTER
+        if request.app == name and request.is_hanging
     ]
     row = MountRow(
         name=name,
@@ -69,7 +69,6 @@ def _row(name: str, workers: Sequence[WorkerReport], figures: Figures) -> MountR
         build_seconds=max((r.build_seconds for r in reports if r.build_seconds), default=None),
         running=sum(report.running for report in reports),
         parked=sum(report.parked for report in reports),
-        threads=sum(report.threads for report in reports),
         hanging=len(late),
         oldest=max(late, default=0.0),
         checks=_checks(reports),

@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+HANGS_AFTER = 5.0
+"""Seconds without an answer after which a request counts as hanging."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
@@ -36,6 +39,11 @@ class Request:
     at: float = 0
     failure: str = ""
 
+    @property
+    def is_hanging(self) -> bool:
+        """Whether it runs for long, and nothing was answered: what is being sent does not hang."""
+        return not self.status and self.age >= HANGS_AFTER
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Check:
@@ -55,17 +63,16 @@ class Check:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MountReport:
-    """One mount in one worker.
+class Mount:
+    """What there is to say of a mount, in one worker or in all of them together.
 
     Attributes:
+        required: the host is not ready without it.
         state: ``up``, ``lazy``, ``starting``, ``down`` or ``maintenance``.
-        build_state: the same, but never ``maintenance``.
         failure: why it is down.
         build_seconds: how long its last build took; None while there was none.
         message: the operator's, while it is in maintenance.
-        running: slots that it has; ``parked``: requests that wait for one; ``threads``: that it
-            holds.
+        running: slots that it has; ``parked``: requests that wait for one.
         checks: health checks of the app.
         last_error: its last request that failed.
     """
@@ -78,15 +85,26 @@ class MountReport:
     contact: str = ""
     required: bool = False
     state: str = "up"
-    build_state: str = "up"
     failure: str = ""
     build_seconds: float | None = None
     message: str | None = None
     running: int = 0
     parked: int = 0
-    threads: int = 0
     checks: tuple[Check, ...] = ()
     last_error: Request | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MountReport(Mount):
+    """One mount in one worker.
+
+    Attributes:
+        build_state: as ``state``, but never ``maintenance``.
+        threads: threads that it holds.
+    """
+
+    build_state: str = "up"
+    threads: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,13 @@ import pytest
 from shared_utils.operations.figures import Figures, Sample, between
 from shared_utils.operations.judging import verdicts, worst_first
 from shared_utils.operations.overview import overview
-from shared_utils.operations.reports import Check, MountReport, Request, WorkerReport
+from shared_utils.operations.reports import (
+    HANGS_AFTER,
+    Check,
+    MountReport,
+    Request,
+    WorkerReport,
+)
 from shared_utils.operations.rows import MountRow
 from shared_utils.operations.totals import Total
 
@@ -120,6 +126,26 @@ def test_those_in_trouble_come_first_and_the_rest_by_title() -> None:
     assert titles == ["down", "hangs", "A", "b", "closed"]
 
 
+@pytest.mark.parametrize(
+    ("facts", "is_troubled"),
+    [
+        ({}, False),
+        ({"starting": 1}, False),
+        ({"state": "maintenance"}, False),
+        ({"figures": Figures(cpu=1, cpu_share=1)}, True),
+        ({"down": 1}, True),
+        ({"state": "maintenance", "down": 1}, True),
+    ],
+)
+def test_who_starts_or_is_closed_is_not_in_trouble(
+    facts: dict[str, Any], is_troubled: bool
+) -> None:
+    made = MountRow(name="shop", title="Shop", **facts)
+    assert not made.is_troubled
+    judged = dataclasses.replace(made, verdicts=tuple(verdicts(made, 1)))
+    assert judged.is_troubled == is_troubled
+
+
 def worker(pid: int, *running: Request, **facts: Any) -> WorkerReport:
     return WorkerReport(
         pid=pid, mounts={"shop": MountReport(name="shop", title="Shop", **facts)}, running=running
@@ -135,6 +161,12 @@ def request(age: float, **facts: Any) -> Request:
         "request_id": "x",
     }
     return Request(**(values | facts), age=age)
+
+
+def test_a_request_hangs_that_runs_for_long_and_has_sent_nothing() -> None:
+    assert not request(HANGS_AFTER - 0.1).is_hanging
+    assert request(HANGS_AFTER).is_hanging
+    assert not request(HANGS_AFTER, status=200).is_hanging
 
 
 def test_workers_are_put_together() -> None:
