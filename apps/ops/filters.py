@@ -1,4 +1,4 @@
-"""How a page puts figures, times and contacts; used in templates as filters."""
+"""How a page puts figures, times and contacts: filters of its templates."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import time
 from flask import Flask
 
 from shared_utils.contact import contact_url
-
-NONE = "\N{EN DASH}"
-"""Stands where there is nothing to tell."""
+from shared_utils.operations.columns import HEADINGS, columns
+from shared_utils.operations.wording import amount, seconds
 
 _LABELS = {
     "up": "Up",
@@ -23,63 +22,14 @@ _LABELS = {
 
 def init_app(app: Flask) -> None:
     """Give them to the app's templates."""
-    for function in (ago, amount, contact_url, percent, rate, seconds, state_label, moment):
+    for function in (ago, amount, columns, contact_url, moment, seconds, state_label):
         app.add_template_filter(function)
+    app.jinja_env.globals["HEADINGS"] = HEADINGS
 
 
 def state_label(state: str) -> str:
     """Return the words for a state."""
     return _LABELS.get(state, state.capitalize())
-
-
-def amount(number: float | None) -> str:
-    """Return a whole number; a dash for none at all: what is zero is not to be looked at.
-
-    >>> amount(1234)
-    '1,234'
-    """
-    return f"{number:,.0f}" if number else NONE
-
-
-def rate(number: float | None) -> str:
-    """Return so many a second.
-
-    >>> rate(1234.5), rate(3.14), rate(0.02)
-    ('1,234', '3.1', '<0.1')
-    """
-    if not number:
-        return NONE
-    if number < 0.1:
-        return "<0.1"
-    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
-
-
-def percent(part: float | None) -> str:
-    """Return a part as a percentage; a dash for none.
-
-    >>> percent(0.421), percent(0.0004)
-    ('42%', '<1%')
-    """
-    if not part:
-        return NONE
-    return "<1%" if part < 0.01 else f"{part:.0%}"
-
-
-def seconds(number: float | None) -> str:
-    """Return a duration in the unit that suits it.
-
-    >>> seconds(0.0042), seconds(0.25), seconds(3.2), seconds(75), seconds(7300)
-    ('4.2 ms', '250 ms', '3.2 s', '75 s', '122 min')
-    """
-    if number is None:
-        return NONE
-    if number < 0.01:
-        return f"{number * 1000:.1f} ms"
-    if number < 1:
-        return f"{number * 1000:.0f} ms"
-    if number < 10:
-        return f"{number:.1f} s"
-    return f"{number:.0f} s" if number < 120 else f"{number / 60:.0f} min"
 
 
 def ago(at: float) -> str:

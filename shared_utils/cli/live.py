@@ -11,12 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
+from shared_utils.cli.console import wide_console
+from shared_utils.operations.columns import HEADINGS, columns
 from shared_utils.operations.figures import Figures, Sample, latest
 from shared_utils.operations.judging import verdicts, worst_first
 from shared_utils.operations.reports import Check
@@ -32,8 +34,6 @@ EVERY = 2.0
 PATIENCE = 5.0
 """Seconds that the host has to answer."""
 TOKEN = "ROWHOUSE_METRICS_TOKEN"
-
-_NONE = "\N{EN DASH}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ def show_live(url: str, *, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"mounts": [plain(row) for row in rows_of(looks)]}, indent=2))
         else:
-            _console().print(_table(rows_of(looks)))
+            wide_console().print(_table(rows_of(looks)))
         return
     with contextlib.suppress(KeyboardInterrupt):
         _refresh(host, looks)
@@ -139,7 +139,7 @@ def _refresh(host: Host, looks: list[Look]) -> None:
 
     note = ""
     # In a screen of its own: what was in the terminal before is there again afterwards.
-    with Live(console=_console(), screen=True, auto_refresh=False) as live:
+    with Live(console=wide_console(), screen=True, auto_refresh=False) as live:
         while True:
             when = time.strftime("%H:%M:%S", time.localtime(looks[-1].sample.at))
             under = Text(
@@ -209,7 +209,7 @@ def _table(rows: list[MountRow]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("App", no_wrap=True)
     table.add_column("State", no_wrap=True)
-    for heading in ("Req/s", "Errors", "p50", "p99", "Running", "Parked", "Shed", "CPU"):
+    for heading in HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("What is wrong", overflow="fold")
     for row in rows:
@@ -218,27 +218,7 @@ def _table(rows: list[MountRow]) -> Table:
         table.add_row(
             Text(row.name, style),
             Text(row.state, style),
-            *_figures(row.figures),
+            *(column.shown for column in columns(row)),
             Text(words, style),
         )
     return table
-
-
-def _figures(figures: Figures) -> Iterator[str]:
-    yield f"{figures.rate:,.1f}" if figures.rate else _NONE
-    yield _percent(figures.error_rate)
-    for seconds in (figures.p50, figures.p99):
-        yield _NONE if seconds is None else f"{seconds * 1000:,.0f} ms"
-    for number in (figures.running, figures.parked, figures.shed):
-        yield f"{number:,.0f}" if number else _NONE
-    yield _percent(figures.cpu_share)
-
-
-def _percent(part: float | None) -> str:
-    return f"{part:.0%}" if part else _NONE
-
-
-def _console() -> Any:
-    from shared_utils.cli.console import wide_console
-
-    return wide_console()

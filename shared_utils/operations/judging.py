@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from shared_utils.operations.rows import MountRow
 from shared_utils.operations.verdicts import Kind, Verdict
+from shared_utils.operations.wording import amount, percent, seconds
 
 FAILS_FROM = 0.05
 """Part of the requests given to an app that end in 5xx, from which on it counts as failing."""
@@ -35,10 +36,10 @@ def _found(row: MountRow, workers: int) -> Iterable[Verdict]:
         yield Verdict(kind=Kind.DOWN, words=f"Down{where}{why}")
     if row.hanging:
         requests = "1 request runs" if row.hanging == 1 else f"{row.hanging} requests run"
-        words = f"Hanging: {requests} for up to {_long(row.oldest)}"
+        words = f"Hanging: {requests} for up to {seconds(row.oldest)}"
         yield Verdict(kind=Kind.HANGING, words=words)
     elif figures.late:
-        words = f"Hanging: {figures.late:.0f} ended past the deadline in the last seconds"
+        words = f"Hanging: {amount(figures.late)} ended past the deadline in the last seconds"
         yield Verdict(kind=Kind.HANGING, words=words)
     if row.state == "maintenance":
         told = f": {row.message}" if row.message else ""
@@ -48,23 +49,20 @@ def _found(row: MountRow, workers: int) -> Iterable[Verdict]:
         and (figures.error_rate or 0) >= FAILS_FROM
         and figures.errors > FEW_ERRORS
     ):
-        share = f"{figures.error_rate:.0%}"
-        yield Verdict(kind=Kind.FAILING, words=f"Failing: {share} of requests end in an error")
+        words = f"Failing: {percent(figures.error_rate)} of requests end in an error"
+        yield Verdict(kind=Kind.FAILING, words=words)
     if figures.shed:
-        words = f"Shedding: {figures.shed:.0f} requests refused in the last seconds"
+        words = f"Shedding: {amount(figures.shed)} requests refused in the last seconds"
         yield Verdict(kind=Kind.SHEDDING, words=words)
     for check in row.failing_checks:
         words = f"Check fails: {check.name}" + (f": {check.detail}" if check.detail else "")
         yield Verdict(kind=Kind.CHECK, words=words)
     if (figures.cpu_share or 0) >= GREEDY_FROM and figures.cpu >= BUSY_FROM:
-        words = f"Greedy: takes {figures.cpu_share:.0%} of the CPU time, {figures.cpu:.1f} cores"
+        share = percent(figures.cpu_share)
+        words = f"Greedy: takes {share} of the CPU time, {figures.cpu:.1f} cores"
         yield Verdict(kind=Kind.GREEDY, words=words)
     if row.starting and not row.down:
         yield Verdict(kind=Kind.STARTING, words="Starting")
-
-
-def _long(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def worst_first(rows: Iterable[MountRow]) -> Sequence[MountRow]:

@@ -49,8 +49,8 @@ def test_what_the_host_refuses_is_no_error_of_the_app() -> None:
     older = sample(0, shop=Total(requests=100, errors=10, shed=10))
     newer = sample(10, shop=Total(requests=200, errors=103, shed=100))
     shop = between(older, newer)["shop"]
-    assert (shop.errors, shop.error_rate, shop.shed_rate) == (3, 0.3, 9)  # 3 of 10 that it was given
-    newer = sample(10, shop=Total(requests=190, errors=99, shed=100))  # counted one after the other
+    assert (shop.errors, shop.error_rate, shop.shed_rate) == (3, 0.3, 9)  # 3 of 10
+    newer = sample(10, shop=Total(requests=190, errors=99, shed=100))  # counted meanwhile
     shop = between(older, newer)["shop"]
     assert (shop.errors, shop.error_rate) == (0, None)
 

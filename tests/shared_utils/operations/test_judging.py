@@ -35,7 +35,7 @@ def test_nothing_is_wrong_with_an_app_that_is_busy_and_well() -> None:
         ({"down": 2, "failure": "KeyError: 'x'"}, ["Down: KeyError: 'x'"]),
         ({"down": 1, "failure": "a"}, ["Down in 1 of 2 workers: a"]),
         ({"hanging": 1, "oldest": 12.4}, ["Hanging: 1 request runs for up to 12 s"]),
-        ({"hanging": 3, "oldest": 9.0}, ["Hanging: 3 requests run for up to 9 s"]),
+        ({"hanging": 3, "oldest": 9.0}, ["Hanging: 3 requests run for up to 9.0 s"]),
         ({"hanging": 3, "oldest": 313.0}, ["Hanging: 3 requests run for up to 5 min"]),
         (
             # It answers 503 all the time: the one follows from the other.
