@@ -34,8 +34,8 @@ def list_command(as_json: bool, live: bool, url: str | None) -> None:
     /-/metrics. ROWHOUSE_METRICS_TOKEN is sent along, where it is set.
     """
     if live:
-        show_live(url or DEFAULT_URL, as_json=as_json)
-    elif url:
+        show_live(DEFAULT_URL if url is None else url, as_json=as_json)
+    elif url is not None:
         raise click.UsageError("--url goes with --live")
     else:
         _list(as_json)
