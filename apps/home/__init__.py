@@ -7,7 +7,6 @@ Grouped by function:
     templates/  the pages
     static/     what the portal's pages have beyond the shared look; icon, robots.txt
     hooks.py    what runs before and after every request
-    filters.py  how a page puts a neighbour's state
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 
 from flask import Flask
 
-from apps.home import filters, hooks
+from apps.home import hooks
 from apps.home.routes import portal
 from config import configure_app
 from shared_utils import errors, identity, look
@@ -38,6 +37,5 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.before_request(hooks.look_along_row)
     app.after_request(hooks.set_content_security_policy)
     errors.init_app(app, template="home/error.html")
-    app.add_template_filter(filters.state_label)
     app.add_template_filter(contact_url)
     return app

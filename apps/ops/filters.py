@@ -11,25 +11,12 @@ from shared_utils.contact import contact_url
 from shared_utils.operations.columns import HEADINGS, columns
 from shared_utils.operations.wording import amount, seconds
 
-_LABELS = {
-    "up": "Up",
-    "lazy": "Starts on first visit",
-    "starting": "Starting",
-    "down": "Down",
-    "maintenance": "Maintenance",
-}
-
 
 def init_app(app: Flask) -> None:
     """Give them to the app's templates."""
-    for function in (ago, amount, columns, contact_url, moment, seconds, state_label):
+    for function in (ago, amount, columns, contact_url, moment, seconds):
         app.add_template_filter(function)
     app.jinja_env.globals["HEADINGS"] = HEADINGS
-
-
-def state_label(state: str) -> str:
-    """Return the words for a state."""
-    return _LABELS.get(state, state.capitalize())
 
 
 def ago(at: float) -> str:
