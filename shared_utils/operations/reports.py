@@ -113,15 +113,11 @@ class WorkerReport:
 
     Attributes:
         pid: its process id.
-        since: when it began to serve (``time.time()``).
-        requests: how many it answers at the moment, in the host's own pages as well.
         mounts: every mount, by name.
         running: the oldest of its requests.
     """
 
     pid: int
-    since: float = 0
-    requests: int = 0
     mounts: Mapping[str, MountReport] = dataclasses.field(default_factory=dict)
     running: tuple[Request, ...] = ()
 
@@ -135,8 +131,6 @@ def read_worker(told: Mapping[str, Any]) -> WorkerReport:
     pid = int(told["pid"])
     return WorkerReport(
         pid=pid,
-        since=float(told["since"]),
-        requests=int(told["requests"]),
         mounts={name: _mount(pid, mount) for name, mount in told["mounts"].items()},
         running=tuple(read_request(pid, request) for request in told["running"]),
     )

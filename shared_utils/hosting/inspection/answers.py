@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -37,7 +36,6 @@ class Answers:
 
     def __init__(self, row: Row, recent: Recent) -> None:
         self._row, self._recent = row, recent
-        self._since = time.time()
         self._aside = Aside()
         self._maintenance = Maintenance(row.settings.project.instance / FOLDER)
 
@@ -62,13 +60,10 @@ class Answers:
         return {}
 
     def _worker(self) -> dict[str, Any]:
-        running = self._running()
         return {
             "pid": os.getpid(),
-            "since": self._since,
-            "requests": len(running),
             "mounts": {name: self._mount(name, m) for name, m in self._row.mounts.items()},
-            "running": [_told(record) for record in running[:MOST_RUNNING]],
+            "running": [_told(record) for record in self._running()[:MOST_RUNNING]],
         }
 
     def _mount(self, name: str, mounted: Mounted) -> dict[str, Any]:

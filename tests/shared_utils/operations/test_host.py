@@ -19,8 +19,6 @@ def worker(pid: int, **mount: Any) -> dict[str, Any]:
     """Return what a worker says of itself."""
     return {
         "pid": pid,
-        "since": 1.0,
-        "requests": 1,
         "mounts": {"shop": MOUNT | mount},
         "running": [],
         "unknown": "of a newer worker",

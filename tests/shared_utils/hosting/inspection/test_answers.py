@@ -57,7 +57,7 @@ def ask(project: ProjectFolder) -> Callable[..., dict[str, Any]]:
 def test_a_worker_says_who_it_is_and_how_each_mount_is(ask: Callable[..., dict[str, Any]]) -> None:
     told = ask(ask="worker")
     assert told["pid"] == os.getpid()
-    assert told["requests"] == 0
+    assert told["running"] == []
     assert {name: mount["state"] for name, mount in told["mounts"].items()} == {
         "shop": "up",
         "broken": "down",
