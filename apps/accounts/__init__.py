@@ -9,7 +9,6 @@ Grouped by division, a package for each service:
     database.py where users are stored, and migrations/, which make and change the tables
     hashing.py  passwords as argon2 keeps them, and how many are worked on at once
     limits.py   how often somebody may try
-    forms.py    what the forms of all pages have in common
     cli.py      commands for the operator
 """
 
@@ -19,12 +18,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response
-from flask_wtf import CSRFProtect
 
 from apps.accounts import cli, hashing, limits, profile, sessions
 from apps.accounts.database import db
 from config import configure_app
-from shared_utils import errors, health, identity, look
+from shared_utils import errors, forms, health, identity, look
 from shared_utils.identity.keys import PrivateKey
 
 CONTENT_SECURITY_POLICY = (
@@ -46,15 +44,13 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     configure_app(app, overrides)
     app.config.setdefault("SIGN_UP", True)
-    # A page may stay open for long; its token ends with the session.
-    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
     db.init_app(app)
     hashing.init_app(app)
     identity.init_app(app)
     look.init_app(app)
     key = app.extensions[sessions.PRIVATE_KEY] = PrivateKey(app)
     key.make()
-    csrf = CSRFProtect(app)
+    csrf = forms.protect(app)
     app.register_blueprint(profile.bp)
     app.register_blueprint(sessions.bp)
     app.register_blueprint(sessions.api)

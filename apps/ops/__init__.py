@@ -18,12 +18,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
-from flask_wtf import CSRFProtect
 
 from apps.ops import filters, hooks
 from apps.ops.routes import actions, apps, row
 from config import configure_app
 from shared_utils import errors, identity, look
+from shared_utils.forms import protect
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -34,12 +34,10 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """
     app = Flask(__name__)
     configure_app(app, overrides)
-    # A page stays open for long; its token ends with the session.
-    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
     identity.init_app(app)
     look.init_app(app)
     app.before_request(hooks.let_operators_in)  # before the look for a token: they get 403
-    CSRFProtect(app)
+    protect(app)
     app.register_blueprint(row.bp)
     app.register_blueprint(apps.bp)
     app.register_blueprint(actions.bp)

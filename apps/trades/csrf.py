@@ -13,17 +13,16 @@ against a script of a sibling, no token helps.
 from __future__ import annotations
 
 from flask import Flask, abort, current_app
-from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError
+
+from shared_utils import forms
 
 
 def init_app(app: Flask) -> None:
     """Give the templates of ``app`` their ``csrf_token()``."""
     # Checked by the blueprints of pages: after who it is, and what may be sent, is known.
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False
-    # A page may stay open for long; its token ends with the session.
-    app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
-    CSRFProtect(app)
+    forms.protect(app)
 
 
 def check() -> None:
