@@ -16,7 +16,7 @@ from shared_utils.hosting.maintenance import FOLDER, Maintenance
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.row import Row
 from shared_utils.hosting.settings.mistakes import ConfigError
-from shared_utils.hosting.settings.secrets import masked_text
+from shared_utils.hosting.settings.secrets import masked_text, shortened
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.walls.deadline import WALLS
 
@@ -155,7 +155,7 @@ def _told(record: Record) -> dict[str, Any]:
     return {
         "app": record.app,
         "method": record.method,
-        "path": _short(record.path),
+        "path": shortened(record.path, LONGEST_VALUE),
         "request_id": record.request_id,
         "client": record.client,
         "thread": record.thread,
@@ -173,7 +173,9 @@ def _shown(value: object) -> str:
     try:
         # Strings are masked by now, with their key's name; what other classes say of themselves
         # is not.
-        return _short(repr(value)) if isinstance(value, str) else _said(repr(value))
+        if isinstance(value, str):
+            return shortened(repr(value), LONGEST_VALUE)
+        return _said(repr(value))
     except BaseException as error:
         return f"(cannot be shown: {type(error).__name__})"
 
@@ -181,7 +183,3 @@ def _shown(value: object) -> str:
 def _said(failure: str) -> str:
     """Return what an app has let out; URLs and what is assigned in it may hold secrets."""
     return masked_text(failure, LONGEST_VALUE)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"

@@ -41,8 +41,16 @@ def masked_text(text: str, longest: int) -> str:
     part = text[: 4 * longest]
     if len(part) < len(text):
         part = part[: max(part.rfind(" "), part.rfind("\n"), 0)] or MASK
-    shown = str(masked("", part))
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    return shortened(str(masked("", part)), longest)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most so many characters; where it is cut off, it says so.
+
+    >>> shortened("a long story", 7), shortened("a word", 7)
+    ('a long…', 'a word')
+    """
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def masked(key: str, value: Any) -> Any:

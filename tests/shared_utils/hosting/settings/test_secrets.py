@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_utils.hosting.settings.secrets import MASK, is_secret, masked, masked_text
+from shared_utils.hosting.settings.secrets import MASK, is_secret, masked, masked_text, shortened
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,12 @@ def test_no_half_of_a_secret_is_shown_where_a_text_is_cut(longest: int, before: 
 
 def test_a_text_of_one_endless_word_is_not_shown() -> None:
     assert masked_text("x" * 5000, 300) == MASK
+
+
+@given(st.text(), st.integers(1, 20))
+def test_what_is_shortened_begins_as_it_did_and_says_where_it_ends(text: str, longest: int) -> None:
+    found = shortened(text, longest)
+    assert len(found) <= longest
+    assert found == text or (
+        found[-1] == "…" and text.startswith(found[:-1]) and len(text) > longest
+    )
