@@ -25,6 +25,9 @@ app_name: contextvars.ContextVar[str] = contextvars.ContextVar("app_name", defau
 trace_parent: contextvars.ContextVar[str] = contextvars.ContextVar("trace_parent", default="")
 """W3C ``traceparent`` of the request that is being answered; empty where it is part of no trace."""
 
+CONTEXT = (request_id, app_name, trace_parent)
+"""All that a log line tells of what it was written for."""
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """Werkzeug's development server colours its lines, whoever reads them."""
 _UNSAFE = re.compile(

@@ -26,7 +26,7 @@ from gunicorn.workers import gthread
 from shared_utils.hosting.client import ClientSocket, ClientTimeout, RequestReader, name_of
 from shared_utils.hosting.connection import Connection, Connections, Head, due
 from shared_utils.hosting.pool import TURN, Pool
-from shared_utils.logging import app_name, request_id, trace_parent
+from shared_utils.logging import CONTEXT
 
 if TYPE_CHECKING:
     from gunicorn.http import Request
@@ -301,8 +301,8 @@ class Worker(gthread.ThreadWorker):
         """Answer a request; whatever it raises ends its connection and no more."""
         assert isinstance(conn, Connection)
         # What is logged before a request is there is of none, and not of the thread's last one.
-        for named in (request_id, app_name, trace_parent):
-            named.set("")
+        for variable in CONTEXT:
+            variable.set("")
         try:
             is_kept = super().handle(conn)
         except BaseException:  # gunicorn would end the worker, with all that it serves

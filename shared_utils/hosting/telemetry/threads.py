@@ -14,11 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from shared_utils.logging import app_name, request_id, trace_parent
+from shared_utils.logging import CONTEXT
 
-_CARRIED = (request_id, app_name, trace_parent)
 _MARK = "rowhouse_carries"
-_Values = tuple[str, str, str]
+_Values = tuple[str, ...]
 
 
 def carry() -> None:
@@ -80,9 +79,9 @@ class _Carrying:
 
 
 def _here() -> _Values:
-    return request_id.get(), app_name.get(), trace_parent.get()
+    return tuple(variable.get() for variable in CONTEXT)
 
 
 def _set(values: _Values) -> None:
-    for variable, value in zip(_CARRIED, values, strict=True):
+    for variable, value in zip(CONTEXT, values, strict=True):
         variable.set(value)

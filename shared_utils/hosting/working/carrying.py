@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from shared_utils.hosting.telemetry import tracing
-from shared_utils.logging import app_name, request_id, trace_parent
+from shared_utils.logging import CONTEXT, app_name, request_id, trace_parent
 from shared_utils.tasks import bells
 
 SPANS = "shared_utils.hosting.working.spans"
@@ -36,7 +36,7 @@ def end(retval: object = None, state: str = "", **_: object) -> None:
     """
     if (spans := sys.modules.get(SPANS)) is not None:
         spans.end(retval if isinstance(retval, BaseException) and state != "SUCCESS" else None)
-    for variable in (request_id, trace_parent, app_name):
+    for variable in CONTEXT:
         variable.set("")
 
 
