@@ -67,7 +67,7 @@ def path() -> Path:
 
 
 def act(action: str, app: str, do: Callable[[], str], *, message: str = "") -> str:
-    """Do something, and write down what came of it; return that.
+    """Do something, and write down what came of it; return that, and whether it was written.
 
     Args:
         action: what it is called.
@@ -77,7 +77,7 @@ def act(action: str, app: str, do: Callable[[], str], *, message: str = "") -> s
 
     Raises:
         OSError: the log cannot be opened; nothing was done.
-        Exception: what ``do`` raises, which is written down.
+        Exception: what ``do`` raises, which is written down likewise.
     """
     with _opened() as file:
         try:
@@ -85,12 +85,7 @@ def act(action: str, app: str, do: Callable[[], str], *, message: str = "") -> s
         except Exception as error:
             _write(file, action, app, f"failed: {error}", message)
             raise
-        try:
-            _write(file, action, app, outcome, message)
-        except OSError as error:  # it is done by now
-            current_app.logger.error("%s %s: %s; not in %s: %s", action, app, outcome, FILE, error)
-            return f"{outcome}; the audit log could not be written ({error})"
-    return outcome
+        return outcome + _write(file, action, app, outcome, message)
 
 
 def entries() -> list[Entry]:
@@ -120,8 +115,12 @@ def _opened() -> Iterator[BinaryIO]:
         yield file
 
 
-def _write(file: BinaryIO, action: str, app: str, outcome: str, message: str) -> None:
-    """Write one line, in one call: lines of two workers do not mix."""
+def _write(file: BinaryIO, action: str, app: str, outcome: str, message: str) -> str:
+    """Write one line, in one call: lines of two workers do not mix.
+
+    Where there is no room for it, the host's log has it: what it tells of is done by then. Returns
+    what to say of that, which is empty where it was written.
+    """
     who = current_identity()
     entry = Entry(
         at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -134,6 +133,12 @@ def _write(file: BinaryIO, action: str, app: str, outcome: str, message: str) ->
         client=request.remote_addr or "",
         request_id=request_id.get(),
     )
-    line = json.dumps(dataclasses.asdict(entry)).encode() + b"\n"
-    if file.write(line) != len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    told = json.dumps(dataclasses.asdict(entry))
+    line = told.encode() + b"\n"
+    try:
+        if file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        current_app.logger.error("%s cannot be written (%s), and lacks: %s", FILE, error, told)
+        return f"; the audit log could not be written ({error})"
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import textwrap
 from collections.abc import Callable
@@ -136,15 +137,35 @@ def test_a_log_that_was_cut_off_or_tampered_with_is_shown_all_the_same(console: 
     assert page.count("Closed for maintenance") == 1
 
 
-def test_what_is_done_and_cannot_be_written_down_is_said(
-    console: Console, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+def lacking(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """Return the entry that the host's log has in place of the audit log."""
+    (said,) = [text for text in caplog.messages if "ops-audit.jsonl cannot be written" in text]
+    entry: dict[str, Any] = json.loads(said[said.index("{") :])
+    return entry
 
-    monkeypatch.setattr("apps.ops.audit._write", full)
+
+def test_what_is_done_and_cannot_be_written_down_is_said_and_logged(
+    console: Console, caplog: pytest.LogCaptureFixture
+) -> None:
+    (console.folder / "ops-audit.jsonl").symlink_to("/dev/full")
     page = console.act("/ops/apps/shop/close", message="Back").text
     assert "closed; the audit log could not be written" in page
     assert "Nothing was done" not in page
     assert state(console, "shop") == "maintenance"
-    assert any("close shop: closed; not in ops-audit.jsonl" in text for text in caplog.messages)
+    entry = lacking(caplog)
+    assert (entry["who"], entry["who_id"], entry["client"]) == ("ann", "ann", "192.0.2.7")
+    assert (entry["action"], entry["app"], entry["outcome"]) == ("close", "shop", "closed")
+    assert entry["message"] == "Back"
+    assert len(entry["request_id"]) >= 8
+    assert datetime.datetime.fromisoformat(entry["at"]).tzinfo is not None
+
+
+def test_what_fails_and_cannot_be_written_down_is_said_and_logged(
+    console: Console, caplog: pytest.LogCaptureFixture
+) -> None:
+    (console.folder / "ops-audit.jsonl").symlink_to("/dev/full")
+    (console.folder / "maintenance").touch()
+    page = console.act("/ops/apps/shop/close").text
+    assert "Nothing was done: " in page
+    assert "No space left" not in page  # what has failed is told, and not what came after it
+    assert lacking(caplog)["outcome"].startswith("failed: ")
