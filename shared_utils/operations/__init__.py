@@ -13,6 +13,6 @@ machine's user can ask, a sibling of theirs or not. Figures are those of all wor
 
 from __future__ import annotations
 
-from shared_utils.operations.host import Inside, NoHostError, Operations, Outcome, Requests
+from shared_utils.operations.host import Inside, NoHostError, Operations, Outcome, Recent
 
-__all__ = ["Inside", "NoHostError", "Operations", "Outcome", "Requests"]
+__all__ = ["Inside", "NoHostError", "Operations", "Outcome", "Recent"]

@@ -52,16 +52,14 @@ class Setting:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Requests:
-    """The requests of one app in all workers.
+class Recent:
+    """The last requests of one app in all workers.
 
     Attributes:
-        running: those that run, oldest first.
         slowest: the slowest of the last 15 minutes, slowest first.
         failed: the last that were answered with 5xx or cut off, newest first.
     """
 
-    running: Sequence[Request]
     slowest: Sequence[Request]
     failed: Sequence[Request]
 
@@ -134,19 +132,19 @@ class Operations:
         first = max(time.time() - history.KEPT, since - 0.06)
         return history.series(history.read(self._folder / history.FILE, first), app)
 
-    def requests(self, name: str) -> Requests:
-        """Return the requests of an app: what runs, what was slow, what has failed."""
-        running: list[Request] = []
-        slowest: list[Request] = []
-        failed: list[Request] = []
-        for pid, told in self._ask({"ask": "requests", "app": name}).items():
-            if told is not None:
-                for found, key in ((running, "running"), (slowest, "slowest"), (failed, "failed")):
-                    found += (read_request(pid, request) for request in told.get(key, ()))
-        return Requests(
-            running=sorted(running, key=lambda request: -request.age),
-            slowest=sorted(slowest, key=lambda request: -request.duration),
-            failed=sorted(failed, key=lambda request: -request.at),
+    def running(self, name: str) -> Sequence[Request]:
+        """Return the requests of an app that run, oldest first."""
+        answers = self._ask({"ask": "running", "app": name})
+        return sorted(_requests(answers, "running"), key=lambda request: -request.age)
+
+    def recent(self, name: str) -> Recent | None:
+        """Return what was slow and what has failed of an app; None where no worker has it."""
+        answers = self._ask({"ask": "recent", "app": name})
+        if not any(answers.values()):
+            return None
+        return Recent(
+            slowest=sorted(_requests(answers, "slowest"), key=lambda request: -request.duration),
+            failed=sorted(_requests(answers, "failed"), key=lambda request: -request.at),
         )
 
     def inside(self, name: str) -> Inside:
@@ -236,6 +234,15 @@ class Operations:
             if told := asking.ask(self._folder, question, only=pid).get(pid):
                 return told
         return {}
+
+
+def _requests(answers: Mapping[int, dict[str, Any] | None], key: str) -> list[Request]:
+    return [
+        read_request(pid, request)
+        for pid, told in answers.items()
+        if told is not None
+        for request in told.get(key, ())
+    ]
 
 
 def _running(run: Path) -> Path:

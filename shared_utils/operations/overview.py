@@ -29,6 +29,10 @@ class Overview:
     silent: Sequence[int]
     figures_at: float | None
 
+    def row(self, name: str) -> MountRow | None:
+        """Return the row of this mount; None where no worker has it."""
+        return next((row for row in self.rows if row.name == name), None)
+
 
 def overview(
     workers: Sequence[WorkerReport],

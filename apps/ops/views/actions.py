@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from apps.ops import audit
 from apps.ops.forms import CloseForm, ConfirmForm
-from apps.ops.views.apps import found
+from apps.ops.views.apps import there
 from shared_utils.forms import PageForm
 from shared_utils.operations import Operations
 from shared_utils.operations.rows import MountRow
@@ -19,7 +19,7 @@ from shared_utils.sibling import sibling_of
 def close(name: str) -> ResponseReturnValue:
     """Put an app into maintenance."""
     host = Operations.of(current_app)
-    row, form = found(host, name), CloseForm()
+    row, form = _row(host, name), CloseForm()
     if name == sibling_of(current_app).name:
         abort(409, f"The console cannot close itself; run: rowhouse maintenance {name} on")
 
@@ -38,7 +38,7 @@ def open_again(name: str) -> ResponseReturnValue:
         host.open(name)
         return "open again"
 
-    return _asked("open", found(host, name), ConfirmForm(), do)
+    return _asked("open", _row(host, name), ConfirmForm(), do)
 
 
 def rebuild(name: str) -> ResponseReturnValue:
@@ -53,7 +53,11 @@ def rebuild(name: str) -> ResponseReturnValue:
             told = f"being built again in {outcome.done} of {workers} workers"
         return told + "".join(f"; worker {pid}: {why}" for pid, why in outcome.refused.items())
 
-    return _asked("rebuild", found(host, name), ConfirmForm(), do)
+    return _asked("rebuild", _row(host, name), ConfirmForm(), do)
+
+
+def _row(host: Operations, name: str) -> MountRow:
+    return there(host.overview().row(name), name)
 
 
 def _asked(

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 from flask import abort, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from shared_utils.operations import Operations
-from shared_utils.operations.rows import MountRow
 from shared_utils.sibling import sibling_of
+
+_Found = TypeVar("_Found")
 
 
 def show(name: str) -> ResponseReturnValue:
     """Show all that is known of one app."""
-    return _shown("ops/app.html", name, inside=Operations.of(current_app).inside(name))
+    host = Operations.of(current_app)
+    facts = _now(host, name)
+    recent, inside = there(host.recent(name), name), host.inside(name)
+    return render_template("ops/app.html", **facts, recent=recent, inside=inside)
 
 
 def now(name: str) -> ResponseReturnValue:
     """Return the part of that page that is of this moment, for its script to ask for."""
-    return _shown("ops/now.html", name)
+    return render_template("ops/now.html", **_now(Operations.of(current_app), name))
 
 
 def recent(name: str) -> ResponseReturnValue:
     """Return the part of it that is of the last minutes, likewise."""
-    host = Operations.of(current_app)
-    found(host, name)
-    return render_template("ops/recent.html", requests=host.requests(name))
+    recent = there(Operations.of(current_app).recent(name), name)
+    return render_template("ops/recent.html", recent=recent)
 
 
-def _shown(template: str, name: str, **more: object) -> str:
-    host = Operations.of(current_app)
+def _now(host: Operations, name: str) -> dict[str, Any]:
     seen = host.overview()
-    row = next((row for row in seen.rows if row.name == name), None)
-    if row is None:
-        abort(404, f"There is no app called {name}.")
-    requests, own = host.requests(name), sibling_of(current_app).name
-    return render_template(template, row=row, seen=seen, requests=requests, own=own, **more)
+    row = there(seen.row(name), name)
+    own = sibling_of(current_app).name
+    return {"row": row, "seen": seen, "running": host.running(name), "own": own}
 
 
 def stack(name: str) -> ResponseReturnValue:
@@ -47,11 +49,10 @@ def stack(name: str) -> ResponseReturnValue:
     return render_template(template, name=name, stack=told, wanted=wanted)
 
 
-def found(host: Operations, name: str) -> MountRow:
-    """Return the row of an app.
+def there(found: _Found | None, name: str) -> _Found:
+    """Return what was found of an app.
 
     Raises:
-        NotFound: there is none of this name.
+        NotFound: no worker has an app of this name.
     """
-    row = next((row for row in host.overview().rows if row.name == name), None)
-    return row if row is not None else abort(404, f"There is no app called {name}.")
+    return found if found is not None else abort(404, f"There is no app called {name}.")

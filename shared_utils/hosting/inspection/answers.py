@@ -49,8 +49,10 @@ class Answers:
         mounted = self._row.mounts.get(str(question.get("app")))
         if mounted is None:
             return {"refused": f"there is no mount {question.get('app')!r}"} if told else {}
-        if asked == "requests":
-            return self._requests(mounted.mount.name)
+        if asked == "running":
+            return self._running_of(mounted.mount.name)
+        if asked == "recent":
+            return self._recent_of(mounted.mount.name)
         if asked == "inside":
             return self._aside.call(mounted.mount.name, lambda: self._inside(mounted)) or {}
         if told == "rebuild":
@@ -95,10 +97,12 @@ class Answers:
             "last_error": last_error,
         }
 
-    def _requests(self, name: str) -> dict[str, Any]:
+    def _running_of(self, name: str) -> dict[str, Any]:
+        return {"running": [_told(r) for r in self._running() if r.app == name][:MOST_RUNNING]}
+
+    def _recent_of(self, name: str) -> dict[str, Any]:
         kept = self._recent.mounts[name]
         return {
-            "running": [_told(r) for r in self._running() if r.app == name][:MOST_RUNNING],
             "slowest": [_told(record) for record in kept.slowest(monotonic())],
             "failed": [_told(record) for record in list(kept.failed)],
         }

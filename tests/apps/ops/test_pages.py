@@ -16,8 +16,9 @@ from shared_utils.identity.testing import sign_in
 from shared_utils.operations import history
 from shared_utils.operations.figures import Sample
 from shared_utils.operations.totals import Total
+from shared_utils.sibling import sibling_of
 from shared_utils.tasks.presence import announce
-from tests.apps.ops.conftest import Console, served
+from tests.apps.ops.conftest import Console, Quiet, served
 from tests.conftest import ProjectFolder
 
 
@@ -87,6 +88,26 @@ def test_the_page_of_an_app_that_is_down_says_why(console: Console) -> None:
 def test_an_app_that_is_not_there_is_404(console: Console) -> None:
     for path in ("", "/now", "/recent", "/close", "/open", "/rebuild"):
         assert console.get(f"/ops/apps/nothing{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("shop", ["worker", "running", "recent", "inside"]),
+        ("shop/now", ["worker", "running"]),
+        ("shop/recent", ["recent"]),
+        ("nothing", ["worker"]),
+        ("nothing/now", ["worker"]),
+        ("nothing/recent", ["recent"]),
+    ],
+)
+def test_workers_are_asked_what_a_page_shows_and_no_more(
+    console: Console, path: str, asked: list[str]
+) -> None:
+    console.get(f"/ops/apps/{path}")
+    host = sibling_of(console.ops).host
+    assert isinstance(host, Quiet)
+    assert host.asked == asked
 
 
 def test_a_request_that_runs_is_shown_with_its_stack(console: Console) -> None:

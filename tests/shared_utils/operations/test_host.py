@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared_utils.hosting.inspection.listening import Listener, bind
-from shared_utils.operations import Operations, asking, host
+from shared_utils.operations import Operations, Recent, asking, host
 
 MOUNT = {"name": "shop", "title": "Shop", "state": "up", "build_state": "up", "running": 1}
 
@@ -75,7 +75,8 @@ def test_nobody_answers(workers: Workers) -> None:
     seen = workers.host.overview()
     assert (seen.rows, seen.workers, seen.silent) == ([], [], [])
     assert workers.host.stack(11, 1, "x") is None
-    assert workers.host.requests("shop").running == []
+    assert workers.host.running("shop") == []
+    assert workers.host.recent("shop") is None
     assert workers.host.inside("shop").routes == []
 
 
@@ -90,12 +91,23 @@ def test_requests_of_all_workers_are_put_together(
     for pid in (11, 12):
         workers.answering(monkeypatch, pid, answer(pid))
     workers.hanging(13)
-    found = workers.host.requests("shop")
-    for requests in (found.running, found.slowest, found.failed):
+    found = workers.host.recent("shop")
+    assert found is not None
+    for requests in (workers.host.running("shop"), found.slowest, found.failed):
         assert [(request.worker, request.path) for request in requests] == [
             (12, "/12"),
             (11, "/11"),
         ]
+
+
+def test_an_app_that_no_worker_has_has_no_requests(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.answering(monkeypatch, 11, lambda question: {})
+    workers.hanging(12)
+    assert workers.host.recent("shop") is None
+    workers.answering(monkeypatch, 13, lambda question: {"slowest": [], "failed": []})
+    assert workers.host.recent("shop") == Recent(slowest=[], failed=[])
 
 
 def test_a_mount_is_built_again_in_every_worker_that_can(

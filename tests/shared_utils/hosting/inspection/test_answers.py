@@ -66,18 +66,20 @@ def test_a_worker_says_who_it_is_and_how_each_mount_is(ask: Callable[..., dict[s
 
 
 def test_what_is_not_understood_is_answered_with_nothing(ask: Callable[..., Any]) -> None:
-    for question in ({}, {"ask": "secrets"}, {"ask": ["worker"]}, {"ask": "requests", "app": "x"}):
+    for question in ({}, {"ask": "secrets"}, {"ask": ["worker"]}):
         assert ask(**question) == {}
+    for asked in ("running", "recent", "inside"):
+        assert ask(ask=asked, app="x") == {}
     assert ask(do="exec", app="shop") == {}
     assert ask(do="rebuild", app="nothing") == {"refused": "there is no mount 'nothing'"}
     assert ask(do="rebuild", app="shop") == {"refused": "it is up"}
 
 
 def test_secrets_in_what_an_app_lets_out_are_not_told(ask: Callable[..., Any]) -> None:
-    (failed,) = ask("/shop/fail?token=hunter4", ask="requests", app="shop")["failed"]
+    (failed,) = ask("/shop/fail?token=hunter4", ask="recent", app="shop")["failed"]
     assert failed["path"] == "/shop/fail"
     assert failed["failure"].startswith("OSError: cannot reach postgresql://me:********@db")
-    told = json.dumps([ask(ask="worker"), ask(ask="requests", app="shop")])
+    told = json.dumps([ask(ask="worker"), ask(ask="recent", app="shop")])
     assert "hunter" not in told
     assert "redis://:********@queue" in told
 
