@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import projects
+from benchmarks import projects, servers
 from shared_utils.identity.keys import new_key
 from shared_utils.identity.tokens import Identity, issue
 from shared_utils.sibling import IDENTITY_COOKIE
@@ -184,9 +184,7 @@ class Ledger:
         return ran.stdout
 
     def _environ(self) -> dict[str, str]:
-        others = ("ROWHOUSE_", "FLASK_", "TRADES_", "PYTHON")
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(others)}
-        return kept | {"PYTHONPATH": str(self.folder)}
+        return servers.environ("TRADES_", "PYTHON") | {"PYTHONPATH": str(self.folder)}
 
     @contextlib.contextmanager
     def _worker(self) -> Iterator[subprocess.Popen[bytes]]:

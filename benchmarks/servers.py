@@ -80,13 +80,12 @@ def served(folder: Path, *arguments: str, workers: int = 1) -> Iterator[Server]:
         address = listener.getsockname()
         log = folder / "gunicorn.log"
         options = [f"--bind=fd://{listener.fileno()}", f"--workers={workers}"]
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(_OTHERS)}
         with log.open("w") as output:
             began = time.perf_counter()
             process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", *options, f"--threads={THREADS}", *arguments],
                 cwd=folder,
-                env=environ,
+                env=environ(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -98,6 +97,16 @@ def served(folder: Path, *arguments: str, workers: int = 1) -> Iterator[Server]:
         yield Server(pid=process.pid, address=address, began=began, log=log)
     finally:
         _end(process)
+
+
+def environ(*more: str) -> dict[str, str]:
+    """Return the environment without what would set up what is measured.
+
+    Args:
+        more: what else variables must not begin with.
+    """
+    kept = os.environ.items()
+    return {key: value for key, value in kept if not key.startswith((*_OTHERS, *more))}
 
 
 def plain(target: str) -> Sequence[str]:
