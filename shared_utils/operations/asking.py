@@ -26,6 +26,9 @@ LONGEST_QUESTION = 16 * 1024
 LONGEST_ANSWER = 4 * 1024 * 1024
 """Bytes."""
 
+NOTHING = {"ask": "nothing"}
+"""What is asked to learn who answers."""
+
 _LONGEST_PATH = 100
 """Bytes of a path that a socket's address has room for, on every system (108 on Linux)."""
 

@@ -24,7 +24,6 @@ FOLDER = "workers-of"
 _OLDEST = 3 * history.EVERY
 """Seconds after which a figure is no longer one of now."""
 
-
 NOTICED = 2.0
 """Seconds that workers have to notice what is closed; they look twice a second."""
 
@@ -246,13 +245,25 @@ def _requests(answers: Mapping[int, dict[str, Any] | None], key: str) -> list[Re
 
 
 def _running(run: Path) -> Path:
-    """Return the folder of a host that answers, the youngest one.
+    """Return the folder of the youngest host that answers; else of one whose workers all hang.
 
     Raises:
         NoHostError: there is none.
     """
-    folders = [path for path in run.glob(f"{FOLDER}-*") if path.is_dir()]
-    for folder in sorted(folders, key=lambda path: -path.stat().st_mtime):
-        if asking.ask(folder, {"ask": "worker"}):
+    hanging: list[Path] = []
+    for folder in sorted(run.glob(f"{FOLDER}-*"), key=_changed_at, reverse=True):
+        answers = asking.ask(folder, asking.NOTHING)
+        if any(answer is not None for answer in answers.values()):
             return folder
+        if answers:
+            hanging.append(folder)
+    if hanging:
+        return hanging[0]
     raise NoHostError(f"no host serves: there is none in {run}")
+
+
+def _changed_at(folder: Path) -> float:
+    """Return when a folder was changed; of one that is taken away meanwhile, long ago."""
+    with contextlib.suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0

@@ -25,12 +25,12 @@ def folder_of(run: Path, master: int) -> Path:
 
 def clear(run: Path, own: Path) -> None:
     """Take away what ended workers and masters have left behind."""
-    asking.ask(own, {"ask": "nothing"}, patience=0.2, leave_out=os.getpid())
+    asking.ask(own, asking.NOTHING, patience=0.2, leave_out=os.getpid())
     for folder in run.glob(f"{FOLDER}-*"):
         with contextlib.suppress(OSError):
             if folder == own or time.time() - folder.stat().st_mtime < DEAD_AFTER:
                 continue
-            if not asking.ask(folder, {"ask": "nothing"}, patience=0.2):
+            if not asking.ask(folder, asking.NOTHING, patience=0.2):
                 shutil.rmtree(folder)
 
 

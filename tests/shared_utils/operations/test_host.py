@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from shared_utils.hosting.inspection.listening import Listener, bind
-from shared_utils.operations import Operations, Recent, asking, host
+from shared_utils.operations import NoHostError, Operations, Recent, asking, host
+from shared_utils.sibling import EXTENSION, Sibling
 
 MOUNT = {"name": "shop", "title": "Shop", "state": "up", "build_state": "up", "running": 1}
 
@@ -23,6 +27,10 @@ def worker(pid: int, **mount: Any) -> dict[str, Any]:
         "running": [],
         "unknown": "of a newer worker",
     }
+
+
+def answer_of(pid: int, question: Mapping[str, Any]) -> dict[str, Any]:
+    return worker(pid) if question["ask"] == "worker" else {}
 
 
 class Workers:
@@ -156,3 +164,73 @@ def test_closing_does_not_wait_for_who_does_not_notice(
     )
     workers.host.close("shop", "Noon")
     workers.host.open("shop")
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Flask:
+    """An app that is served beside hosts, whose workers are in the same ``instance/run``."""
+    made = Flask("ops", instance_path=str(tmp_path))
+    made.extensions[EXTENSION] = Sibling(name="ops", prefix="/", row={}, origins={}, title="Ops")
+    return made
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[Callable[[int], Workers]]:
+    """Make a host that was begun at this time."""
+    with contextlib.ExitStack() as stack:
+        yield lambda at: Workers(tmp_path / "run" / f"{host.FOLDER}-{at}", stack)
+
+
+def begun(workers: Workers, at: int) -> None:
+    os.utime(workers.folder, (at, at))
+
+
+def test_alone_the_youngest_host_that_answers_is_asked(
+    alone: Flask, beside: Callable[[int], Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid in (11, 12, 13):
+        made = beside(pid)
+        made.answering(monkeypatch, pid, partial(answer_of, pid))
+        begun(made, {11: 1000, 12: 3000, 13: 2000}[pid])
+    hanging, ended = beside(14), beside(15)
+    hanging.hanging(14)
+    begun(hanging, 4000)
+    ended.ended(15)
+    begun(ended, 5000)
+    (found,) = Operations.of(alone).overview().workers
+    assert found.pid == 12
+
+
+def test_a_host_whose_workers_all_hang_is_there(
+    alone: Flask, beside: Callable[[int], Workers]
+) -> None:
+    for pid in (11, 12):
+        made = beside(pid)
+        made.hanging(pid)
+        begun(made, pid)
+    assert Operations.of(alone).overview().silent == [12]
+
+
+def test_where_nobody_listens_there_is_no_host(
+    alone: Flask, beside: Callable[[int], Workers]
+) -> None:
+    beside(11).ended(11)
+    run = Path(alone.instance_path) / "run"
+    (run / f"{host.FOLDER}-gone").symlink_to("nothing")  # as one that is taken away meanwhile
+    (run / f"{host.FOLDER}-file").touch()
+    with pytest.raises(NoHostError, match="no host serves"):
+        Operations.of(alone)
+
+
+def test_to_learn_who_answers_no_worker_is_made_to_tell_all(
+    alone: Flask, beside: Callable[[int], Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Mapping[str, Any]] = []
+
+    def answer(question: Mapping[str, Any]) -> dict[str, Any]:
+        asked.append(question)
+        return {}
+
+    beside(11).answering(monkeypatch, 11, answer)
+    Operations.of(alone)
+    assert asked == [asking.NOTHING]
