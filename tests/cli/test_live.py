@@ -14,7 +14,9 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,42 @@ def test_a_terminal_is_refreshed_and_left_as_it_was(server: Server) -> None:
     assert shown.index(b"\x1b[?1049h") < shown.index(b"\x1b[?1049l")  # the screen that was there
     assert shown.rindex(b"\x1b[?25l") < shown.rindex(b"\x1b[?25h")  # the cursor
     assert b"Traceback" not in shown
+
+
+READY = {"mounts": {name: {"state": "up", "prefix": f"/{name}"} for name in ("shop", "wiki")}}
+METRICS = """\
+# TYPE rowhouse_app_up gauge
+rowhouse_app_up{app="shop"} 1.0
+rowhouse_app_up{app="wiki"} 0.0
+"""
+
+
+class AskedFirst(BaseHTTPRequestHandler):
+    """A worker in which every app is up; its metrics are those of all workers."""
+
+    def do_GET(self) -> None:
+        pages = {"/-/ready?verbose": json.dumps(READY), "/-/metrics": METRICS}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(pages[self.path].encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_an_app_that_is_down_in_another_worker_is_shown_as_down() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), AskedFirst) as host:
+        thread = threading.Thread(target=host.serve_forever)
+        thread.start()
+        try:
+            ran = live(None, "--json", f"--url=http://127.0.0.1:{host.server_port}")
+        finally:
+            host.shutdown()
+            thread.join()
+    assert ran.returncode == 0, ran.stderr
+    wiki, shop = json.loads(ran.stdout)["mounts"]
+    assert (wiki["name"], wiki["state"], wiki["problems"]) == ("wiki", "down", ["Down"])
+    assert (shop["name"], shop["state"], shop["problems"]) == ("shop", "up", [])
 
 
 def test_a_wrong_token_is_named(server: Server) -> None:
