@@ -1,8 +1,7 @@
 """What the forms of all apps have in common; needs Flask-WTF, which is an app's extra.
 
-forms.protect(app)            # in create_app, after configure_app
-
-class NameForm(PageForm): ... # with its token: {{ form.csrf_token }}
+``protect(app)`` has its place in ``create_app``, after ``configure_app``; a page shows the token of
+its :class:`PageForm` as ``{{ form.csrf_token }}``.
 """
 
 from __future__ import annotations

@@ -67,7 +67,9 @@ def path() -> Path:
 
 
 def act(action: str, app: str, do: Callable[[], str], *, message: str = "") -> str:
-    """Do something, and write down what came of it; return that, and whether it was written.
+    """Do something, and write down what came of it; return that.
+
+    Where it could not be written any more, what is returned says so as well.
 
     Args:
         action: what it is called.

@@ -9,12 +9,12 @@ from flask import Flask
 
 from shared_utils.contact import contact_url
 from shared_utils.operations.columns import HEADINGS, columns
-from shared_utils.operations.wording import amount, seconds
+from shared_utils.operations.wording import seconds
 
 
 def init_app(app: Flask) -> None:
     """Give them to the app's templates."""
-    for function in (ago, amount, columns, contact_url, moment, seconds):
+    for function in (ago, columns, contact_url, moment, seconds):
         app.add_template_filter(function)
     app.jinja_env.globals["HEADINGS"] = HEADINGS
 

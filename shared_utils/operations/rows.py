@@ -11,9 +11,11 @@ from shared_utils.operations.verdicts import Kind, Verdict
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MountRow(Mount):
-    """One mount, in all workers together: sums, the worst state, the slowest of its last builds.
+    """One mount, in all workers together: sums, and the slowest of its last builds.
 
     Attributes:
+        state: the worst that a worker says; ``maintenance`` before ``down``.
+        checks: each as it is where it is worst.
         down: in how many workers it is down; ``starting``: likewise.
         hanging: requests that run for long without an answer.
         oldest: seconds of the oldest of them.
