@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.running import PATIENCE, Project, until
-from tests.serving.beside import LISTENS, Beside, is_gone
+from tests.running import PATIENCE, Project, clean_environment, is_gone, until
+from tests.serving.beside import LISTENS, Beside
 from tests.serving.stepping import write_stepping
 
 
@@ -34,7 +34,7 @@ def stepping(project: Project) -> None:
     subprocess.run(
         [sys.executable, "enqueue.py", "0"],
         cwd=project.root,
-        env=os.environ | {"PYTHONPATH": str(project.root)},
+        env=clean_environment() | {"PYTHONPATH": str(project.root)},
         check=True,
         timeout=PATIENCE,
     )

@@ -17,7 +17,15 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.requirements import needed
-from tests.running import PATIENCE, REPOSITORY, Project, Serve, Server, until
+from tests.running import (
+    PATIENCE,
+    REPOSITORY,
+    Project,
+    Serve,
+    Server,
+    clean_environment,
+    until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -63,12 +71,11 @@ def row(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve all of them, with a worker; everybody who comes is somebody else."""
     project = Project(tmp_path_factory.mktemp("row"))
     set_up(project)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "ROWHOUSE_"))}
     with (project.root / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "dispatcher", "worker"],
             cwd=project.root,
-            env=kept,
+            env=clean_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

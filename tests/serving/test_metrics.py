@@ -19,7 +19,6 @@ from tests.nginx import in_front
 from tests.running import PATIENCE, Project, Serve, Server, clean_environment, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FAILING = """
@@ -55,11 +54,8 @@ def answered(server: Server, app: str = "well") -> float:
     return value(scraped(server), "requests_total", app=app, method="GET", status="200")
 
 
-def access_lines(server: Server) -> Iterator[dict[str, object]]:
-    for line in server.lines().splitlines():
-        told = json.loads(line) if line.startswith("{") else {}
-        if told.get("logger") == "rowhouse.access":
-            yield told
+def access_lines(server: Server, request_id: str = "") -> list[dict[str, Any]]:
+    return [each for each in server.entries(request_id) if each["logger"] == "rowhouse.access"]
 
 
 def folders(project: Project) -> list[Path]:
@@ -237,7 +233,10 @@ def test_nobody_touches_anothers_files(project: Project, serve: Serve) -> None:
     second = serve()
     assert second.get("/well/").status == 200
     checked = subprocess.run(
-        [sys.executable, "-m", "gunicorn", "--check-config"], cwd=project.root, check=False
+        [sys.executable, "-m", "gunicorn", "--check-config"],
+        cwd=project.root,
+        env=clean_environment(),
+        check=False,
     )
     assert checked.returncode == 0
     assert answered(first) == 1

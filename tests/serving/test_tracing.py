@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.running import PATIENCE, Project, Serve, Server, clean_environment, until
+from tests.running import PATIENCE, Project, Serve, clean_environment, entries, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,11 +130,6 @@ def collector() -> Iterator[Collector]:
         serving.join()
 
 
-def lines_of(server: Server, request_id: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in server.lines().splitlines() if line.startswith("{")]
-    return [line for line in lines if line.get("request_id") == request_id]
-
-
 @pytest.mark.parametrize("options", [(), ("--preload",)], ids=["", "preload"])
 def test_every_worker_sends_spans(
     project: Project, serve: Serve, collector: Collector, options: tuple[str, ...]
@@ -163,8 +157,8 @@ def test_every_worker_sends_spans(
             assert (child.name, child.trace_id) == ("look up", span.trace_id)
             by, _ = collector.got[span.span_id]
             assert (by["process.pid"], by["service.name"]) == (int(pid), "rowhouse")
-            until(lambda r=request_id: len(lines_of(server, r)) == 2, "it is logged")  # type: ignore[misc]
-            traces = {line["trace_id"] for line in lines_of(server, request_id)}
+            until(lambda r=request_id: len(server.entries(r)) == 2, "it is logged")  # type: ignore[misc]
+            traces = {line["trace_id"] for line in server.entries(request_id)}
             assert traces == {span.trace_id.hex()}, "log lines are of the same trace"
 
 
@@ -356,5 +350,5 @@ def test_a_task_is_a_part_of_the_trace_of_its_request(
         wrapped = collector.child_of(ran)
         assert (wrapped.name, wrapped.trace_id) == ("wrap", asked.trace_id)
     assert told(ran)["error.type"] == "AssertionError"
-    failed = [json.loads(line) for line in log.read_text().splitlines() if "AssertionError" in line]
+    failed = [each for each in entries(log.read_text()) if "AssertionError" in str(each)]
     assert {line["trace_id"] for line in failed} == {asked.trace_id.hex()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from http.client import HTTPConnection
@@ -28,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from tests.running import PATIENCE, Project, Serve, Server
+from tests.running import PATIENCE, Project, Serve, Server, clean_environment
 from tests.serving import chance
 
 pytestmark = pytest.mark.slow
@@ -56,7 +55,7 @@ def token_of_a_new_user(project: Project, server: Server) -> str:
             *("create-user", "ann", "--password-stdin"),
         ],
         cwd=project.root,
-        env=os.environ | {"PYTHONPATH": str(project.root)},
+        env=clean_environment() | {"PYTHONPATH": str(project.root)},
         input=PASSWORD,
         text=True,
         check=True,

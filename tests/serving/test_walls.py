@@ -6,15 +6,13 @@ import contextlib
 import dataclasses
 import http.client
 import itertools
-import json
 import select
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from tests.raw import Client, chunked, request
-from tests.running import Project, Serve, Server, until
+from tests.running import Project, Serve, Server, entries, until
 from tests.serving.siblings import BREAKS_WSGI, FAILURES, GATED, RAISES, Gate
 
 PATIENT = """
@@ -57,14 +55,9 @@ def new_id() -> str:
     return f"request-{next(_ids):04}"
 
 
-def entries(server: Server, request_id: str) -> list[dict[str, Any]]:
-    """Return what the log says about one request."""
-    lines = [json.loads(line) for line in server.lines().splitlines() if line.startswith("{")]
-    return [line for line in lines if line.get("request_id") == request_id]
-
-
 def errors(server: Server, request_id: str) -> list[str]:
-    said = entries(server, request_id)
+    """Return what the log says went wrong in one request."""
+    said = server.entries(request_id)
     return [entry["message"] for entry in said if entry["level"] == "error"]
 
 
@@ -456,7 +449,7 @@ def test_what_takes_longer_than_its_deadline_is_a_504_and_logged_with_its_stack(
     assert (answer.status, answer.headers["Content-Type"]) == (504, "application/problem+json")
     assert answer.json["detail"] == "Slow took too long to answer this request."
     until(lambda: len(errors(server, given)) == 1, "the log tells of it")
-    [entry] = [entry for entry in entries(server, given) if entry["level"] == "error"]
+    [entry] = [entry for entry in server.entries(given) if entry["level"] == "error"]
     message = entry["message"]
     assert message.startswith("GET /slow/spin of slow (team-slow) has taken longer than 0.2 s.")
     assert "in spin" in message
@@ -632,8 +625,9 @@ def test_a_client_that_goes_in_the_middle_of_its_body_leaves_nothing_behind(
         until(lambda: load(bodies, "takes")[2] + load(bodies, "plain")[2] == 1, "it is read")
         client.reset()
     until(lambda: load(bodies, "takes")[2] + load(bodies, "plain")[2] == 0, "all is given back")
-    said = [json.loads(line) for line in bodies.lines()[before:].splitlines()]
-    assert {entry["logger"] for entry in said} <= {"apps.takes", "rowhouse.access"}
+    said = bodies.lines()[before:]
+    assert {entry["logger"] for entry in entries(said)} <= {"apps.takes", "rowhouse.access"}
+    assert all(line.startswith("{") for line in said.splitlines()), "and nothing besides entries"
 
 
 def test_in_debug_errors_reach_the_server_and_deadlines_are_off(
