@@ -20,6 +20,7 @@ import pytest
 
 from tests.raw import Client, chunked, request
 from tests.running import Answer, Project, Serve, Server, until
+from tests.serving import chance
 from tests.serving.siblings import BREAKS_WSGI, FAILURES, GATED, RAISES, Gate
 
 REQUESTS = 20_000
@@ -474,8 +475,7 @@ def server(project: Project, serve: Serve) -> Server:
 
 @pytest.mark.slow
 def test_a_soak_leaves_nothing_behind(server: Server, gate: Gate) -> None:
-    seed = random.SystemRandom().getrandbits(32)
-    print(f"soak with seed {seed}")
+    seed = chance.seed()
     [worker] = server.workers()
     begun = time.monotonic()
     outcomes: Counter[str] = Counter()
