@@ -14,19 +14,10 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    ignored_auth,
-    negative_data_rejection,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
 
+from tests.openapi import CHECKS
 from tests.running import PATIENCE, Project, Serve, Server, clean_environment
 from tests.serving import chance
 
@@ -36,16 +27,6 @@ PASSWORD = "correct horse battery 77"
 CASES = 60
 """For each operation."""
 REFUSALS = [400, 401, 404, 405, 413, 414, 415, 422, 429]
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    negative_data_rejection,
-    unsupported_method,
-    ignored_auth,
-]
 
 
 def token_of_a_new_user(project: Project, server: Server) -> str:
