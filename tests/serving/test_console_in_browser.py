@@ -6,14 +6,13 @@ import contextlib
 import http.client
 import json
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from shared_utils.identity.keys import PUBLIC_KEYS
 from shared_utils.identity.testing import sign_in
@@ -21,10 +20,9 @@ from shared_utils.operations import history
 from shared_utils.operations.figures import Sample
 from shared_utils.operations.totals import Total
 from shared_utils.sibling import IDENTITY_COOKIE
-from tests.requirements import needed
 from tests.running import PATIENCE, Project, Server, until
+from tests.serving.browsing import assert_laid_out, note_faults
 from tests.serving.siblings import GATED, Gate
-from tests.serving.test_browser import LAYOUT, SIZES
 from tests.serving.test_console import FAILING, listening, served_by_all
 
 pytestmark = pytest.mark.slow
@@ -33,16 +31,6 @@ Open = Callable[..., Page]
 
 SHOP = "Shop <img src=x onerror=alert(1)>"
 """A title that a page has to show as text, in tables and in charts."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = needed(shutil.which("chromium"), "Chromium")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs a user that is not root.
-        made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +100,11 @@ def visit(browser: Browser, row: Server, token: tuple[str, str], seen: list[str]
             context.add_cookies([cookie])  # type: ignore[list-item]
             page = context.new_page()
             page.set_default_timeout(PATIENCE * 1000)
-            page.on("console", lambda said: seen.append(f"console: {said.text}"))
-            page.on("pageerror", lambda error: seen.append(f"error: {error}"))
-            page.on("response", lambda r: _look(r.status, r.url, base, seen))
+            note_faults(page, base, seen.append, polls=True)
             page.goto(path)
             return page
 
         yield made
-
-
-def _look(status: int, url: str, base: str, seen: list[str]) -> None:
-    if status >= 400 or not url.startswith(base):
-        seen.append(f"{status}: {url}")
 
 
 def test_the_culprit_is_obvious_and_is_closed_from_the_page(
@@ -262,11 +243,7 @@ def test_pages_fit_a_desk_and_a_phone_by_day_and_by_night(visit: Open, seen: lis
     ):
         page.goto(f"/ops/{path}")
         page.wait_for_load_state("networkidle")
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            for size in SIZES:
-                page.set_viewport_size({"width": size["width"], "height": size["height"]})
-                assert page.evaluate(LAYOUT) == [], f"{path}, {scheme}, {size['width']} wide"
+        assert_laid_out(page)
     assert seen == []
 
 
