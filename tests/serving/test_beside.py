@@ -104,5 +104,6 @@ def test_without_tasks_gunicorn_runs_alone_and_a_line_says_why(
     project.app("well", "from flask import Flask\ndef create_app(): return Flask(__name__)\n")
     beside = start("--with-worker")
     until(lambda: "Listening at" in beside.lines(), "gunicorn")
-    assert "no worker is started: no tasks: no app has a tasks.py" in beside.lines()
+    why = "no worker is started: no tasks: no app has a tasks.py"
+    until(lambda: why in beside.lines(), "it says why")
     assert list(beside.programs()) == ["gunicorn"]

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -90,11 +90,16 @@ def worker(project: Project) -> Iterator[Path]:
     process.wait()
 
 
+def failures(log: Path) -> list[dict[str, Any]]:
+    said = entries(log.read_text())
+    return [each for each in said if "a task that fails" in each.get("traceback", "")]
+
+
 def test_threads_and_tasks_of_a_request(project: Project, worker: Path, serve: Serve) -> None:
     server = serve()
     told = server.get("/well/", X_Request_ID="abcdefgh", traceparent=f"00-{TRACE}-{'b' * 16}-01")
     assert told.text == "told"
-    until(lambda: "a task that fails" in worker.read_text(), "the task has run")
+    until(lambda: bool(failures(worker)), "the task has run")
     lines = server.entries() + entries(worker.read_text())
     for message in (
         *("from the view", "from a thread", "from a pool"),
@@ -103,7 +108,7 @@ def test_threads_and_tasks_of_a_request(project: Project, worker: Path, serve: S
         [line] = [line for line in lines if line["message"] == message]
         assert (line["request_id"], line["app"]) == ("abcdefgh", "well"), message
         assert line["trace_id"] == TRACE, message
-    [failed] = [line for line in lines if "a task that fails" in line.get("traceback", "")]
+    [failed] = failures(worker)
     assert (failed["request_id"], failed["app"]) == ("abcdefgh", "well")
     before = worker.read_text().partition("received")[0].splitlines()[:-1]
     assert len(before) == 1, "a worker starts with one line"
