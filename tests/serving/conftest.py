@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.requirements import needed
-from tests.running import Project, Serve, Server
+from tests.running import PATIENCE, Project, Serve, Server
 from tests.serving.siblings import Gate
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def serve(project: Project) -> Iterator[Serve]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Give Chromium, as the system has it."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE * 1000)
     chromium = needed(shutil.which("chromium"), "Chromium")
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs a user that is not root.
