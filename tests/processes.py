@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, clean_environment
 
 
 def run(script: str, *arguments: object, path: str = "") -> subprocess.Popen[str]:
@@ -25,7 +25,7 @@ def run(script: str, *arguments: object, path: str = "") -> subprocess.Popen[str
     folders = [path, str(REPOSITORY)] if path else [str(REPOSITORY)]
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+        env=clean_environment() | {"PYTHONPATH": os.pathsep.join(folders)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -83,11 +83,10 @@ class Project:
 
     def rowhouse(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command as a person types it."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "ROWHOUSE_"))}
         return subprocess.run(
             [sys.executable, "-m", "dispatcher", *arguments],
             cwd=self.root,
-            env=kept | environ,
+            env=clean_environment() | environ,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -95,8 +94,9 @@ class Project:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without what steers servers, Python or tests."""
-    steering = ("ROWHOUSE_", "FLASK_", "GUNICORN_", "WEB_", "PYTEST", "PYTHON")
+    """Return this process's environment without what steers servers, Python, make or tests."""
+    servers = ("ROWHOUSE_", "FLASK_", "GUNICORN_", "WEB_", "OTEL_", "PROMETHEUS_")
+    steering = (*servers, "PYTHON", "PYTEST", "MAKE")
     return {key: value for key, value in os.environ.items() if not key.startswith(steering)}
 
 
@@ -135,17 +135,20 @@ class Server:
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read().decode())
 
+    def entries(self, request_id: str = "") -> list[dict[str, Any]]:
+        """Return the log's entries; with an id, those of that request."""
+        found = entries(self.lines())
+        return [each for each in found if not request_id or each.get("request_id") == request_id]
+
     def states(self) -> dict[str, str]:
         return {name: told["state"] for name, told in self.get("/-/ready").json["mounts"].items()}
 
     def lines(self) -> str:
-        """Return the whole lines of the log; one may be half written at any moment."""
-        text = self.log.read_text()
-        return text[: text.rfind("\n") + 1]
+        return lines_in(self.log)
 
     def workers(self) -> set[int]:
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+        assert self.process.poll() is None, "the master runs"
+        return set(children(self.process.pid))
 
     def stop(self) -> None:
         self.listener.close()
@@ -159,6 +162,38 @@ class Server:
 
 
 Serve = Callable[..., Server]
+
+
+def lines_in(log: Path) -> str:
+    """Return the whole lines of a log; the last may be half written at any moment."""
+    return whole(log.read_text())
+
+
+def whole(text: str) -> str:
+    return text[: text.rfind("\n") + 1]
+
+
+def entries(text: str) -> list[dict[str, Any]]:
+    """Return what whole lines of a log say as JSON; the others are left out."""
+    return [json.loads(line) for line in whole(text).splitlines() if line.startswith("{")]
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has begun, and not yet seen end."""
+    found: list[int] = []
+    with contextlib.suppress(FileNotFoundError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def is_gone(pid: int) -> bool:
+    """Say whether a process has ended, though its parent may not have seen it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def until(holds: Callable[[], bool], what: str) -> None:

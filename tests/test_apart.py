@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, clean_environment
 
 APPS = sorted(
     manifest.parent.name
@@ -32,10 +31,15 @@ def test_tests_of_an_app_need_no_neighbour(name: str, tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY, root, ignore=ignored)
     assert [path.parent.name for path in root.glob("apps/*/app.toml")] == [name]
 
-    # Nothing leads back to the folder that has them all.
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PYTHON"))}
     command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", f"tests/apps/{name}"]
     # Once for each, at the root: what neighbours have to do with it is the same under a prefix.
     command += ["-k", "not under"]
-    ran = subprocess.run(command, cwd=root, env=kept, capture_output=True, text=True, timeout=600)
+    ran = subprocess.run(
+        command,
+        cwd=root,
+        env=clean_environment(),  # nothing leads back to the folder that has them all
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr[-5000:]

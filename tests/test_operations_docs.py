@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ def test_whatever_the_console_says_is_explained() -> None:
 
 
 def test_settings_are_settings() -> None:
-    (block,) = re.findall(r"^    (\[host\]\n    trusted_proxies = 1)$", TEXT, re.MULTILINE)
-    data = {"host": {"trusted_proxies": 1}}
-    assert check(data, "rowhouse.toml", OperatorFile).mistakes == ()
-    assert "trusted_proxies" in block
+    blocks = re.findall(r"`rowhouse\.toml`:\n\n((?:    .*\n)+)", TEXT)
+    assert blocks
+    for block in blocks:
+        data = tomllib.loads(textwrap.dedent(block))
+        assert data, block
+        assert check(data, "rowhouse.toml", OperatorFile).mistakes == (), block

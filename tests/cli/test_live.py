@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import PATIENCE, Project, Server, until
+from tests.running import PATIENCE, REPOSITORY, Project, Server, clean_environment, until
 
 TOKEN = "a token of this test"
 
@@ -38,11 +38,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def live(server: Server | None, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "ROWHOUSE_"))}
     url = [f"--url=http://127.0.0.1:{server.port}"] if server else []
     return subprocess.run(
         [sys.executable, "-m", "dispatcher", "list", "--live", *url, *options],
-        env=kept | environ,
+        cwd=REPOSITORY,
+        env=clean_environment() | environ,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -79,7 +79,8 @@ def test_a_terminal_is_refreshed_and_left_as_it_was(server: Server) -> None:
     shown = b""
     with subprocess.Popen(
         [*command, f"--url=http://127.0.0.1:{server.port}"],
-        env={**os.environ, "ROWHOUSE_METRICS_TOKEN": TOKEN, "TERM": "xterm-256color"},
+        cwd=REPOSITORY,
+        env=clean_environment() | {"ROWHOUSE_METRICS_TOKEN": TOKEN, "TERM": "xterm-256color"},
         stdin=its,
         stdout=its,
         stderr=its,
@@ -168,6 +169,8 @@ def test_where_something_else_answers_it_says_so() -> None:
                 "--live",
                 f"--url=http://127.0.0.1:{port}",
             ],
+            cwd=REPOSITORY,
+            env=clean_environment(),
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
@@ -191,6 +194,8 @@ def test_what_is_no_url_is_wrong_use(url: str) -> None:
 def test_a_url_alone_is_wrong_use(url: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "dispatcher", "list", f"--url={url}"],
+        cwd=REPOSITORY,
+        env=clean_environment(),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

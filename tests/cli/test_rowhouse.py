@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.running import PATIENCE, REPOSITORY, Project
+from tests.running import PATIENCE, REPOSITORY, Project, clean_environment
 
 Rowhouse = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -193,6 +193,7 @@ def test_a_new_app_passes_all_checks_and_its_tests(
         result = subprocess.run(
             [sys.executable, *check],
             cwd=project.root,
+            env=clean_environment(),
             capture_output=True,
             text=True,
             timeout=PATIENCE * 3,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import REPOSITORY, until
+from tests.running import REPOSITORY, clean_environment, is_gone, until
 
 SUPERVISE = """
 import signal, sys
@@ -62,7 +62,7 @@ class Supervised:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", SUPERVISE, str(grace), *["background"] * in_background],
                 cwd=folder,
-                env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+                env=clean_environment() | {"PYTHONPATH": str(REPOSITORY)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -109,13 +109,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield made
     for supervised in made.made:
         supervised.stop()
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def test_each_is_started_again_alone(start: Start) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.running import PATIENCE, Project, clean_environment
+from tests.running import PATIENCE, Project, children, clean_environment, lines_in
 
 LISTENS = "the worker listens to"
 
@@ -52,7 +52,7 @@ class Beside:
         self.seen: set[int] = set()
 
     def lines(self) -> str:
-        return self.log.read_text()
+        return lines_in(self.log)
 
     def programs(self) -> dict[str, int]:
         """Return the processes that the supervisor runs, by what they are."""
@@ -78,20 +78,6 @@ class Beside:
         for pid in self.seen:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def children(pid: int) -> list[int]:
-    with contextlib.suppress(FileNotFoundError):
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        return [int(kid) for task in tasks for kid in (task / "children").read_text().split()]
-    return []
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def rows(project: Project, name: str, query: str) -> list[tuple[object, ...]]:

@@ -1,14 +1,20 @@
-"""A project of the test's own, and real gunicorn that serves it."""
+"""A project of the test's own, real gunicorn that serves it, and a real browser."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running import Project, Serve, Server
+from tests.requirements import needed
+from tests.running import PATIENCE, Project, Serve, Server
 from tests.serving.siblings import Gate
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -29,6 +35,20 @@ def serve(project: Project) -> Iterator[Serve]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give Chromium, as the system has it."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE * 1000)
+    chromium = needed(shutil.which("chromium"), "Chromium")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs a user that is not root.
+        made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield made
+        made.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-// Returns what is wrong with how a page is laid out and named, for test_browser.py.
+// Returns what is wrong with how a page is laid out and named, for browsing.py.
 () => {
   const found = [];
   const root = document.documentElement;

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.running import PATIENCE, Project, until
-from tests.serving.beside import LISTENS, Beside, is_gone
+from tests.running import PATIENCE, Project, clean_environment, is_gone, until
+from tests.serving.beside import LISTENS, Beside
 from tests.serving.stepping import write_stepping
 
 
@@ -34,7 +34,7 @@ def stepping(project: Project) -> None:
     subprocess.run(
         [sys.executable, "enqueue.py", "0"],
         cwd=project.root,
-        env=os.environ | {"PYTHONPATH": str(project.root)},
+        env=clean_environment() | {"PYTHONPATH": str(project.root)},
         check=True,
         timeout=PATIENCE,
     )
@@ -104,5 +104,6 @@ def test_without_tasks_gunicorn_runs_alone_and_a_line_says_why(
     project.app("well", "from flask import Flask\ndef create_app(): return Flask(__name__)\n")
     beside = start("--with-worker")
     until(lambda: "Listening at" in beside.lines(), "gunicorn")
-    assert "no worker is started: no tasks: no app has a tasks.py" in beside.lines()
+    why = "no worker is started: no tasks: no app has a tasks.py"
+    until(lambda: why in beside.lines(), "it says why")
     assert list(beside.programs()) == ["gunicorn"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.requirements import needed
-from tests.running import PATIENCE, REPOSITORY, Project, Serve, Server, until
+from tests.running import (
+    PATIENCE,
+    REPOSITORY,
+    Project,
+    Serve,
+    Server,
+    clean_environment,
+    until,
+)
+from tests.serving.browsing import assert_laid_out, faults_of_layout, note_faults
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +32,6 @@ ROWS = 10_000
 MANY = 100_000
 """Rows whose import takes so long that anybody sees how far it is."""
 PASSWORD = "correct horse battery 77"
-
-LAYOUT = (Path(__file__).parent / "layout.js").read_text()
-SIZES = ({"width": 1200, "height": 800}, {"width": 375, "height": 812})
 
 BAR = """
     window.barSeen = [];
@@ -37,16 +41,6 @@ BAR = """
     }).observe(document, { attributes: true, childList: true, subtree: true });
 """
 """Writes down what a progress bar shows, whenever the page changes."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = needed(shutil.which("chromium"), "Chromium")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs a user that is not root.
-        made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 def set_up(project: Project) -> None:
@@ -63,12 +57,11 @@ def row(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve all of them, with a worker; everybody who comes is somebody else."""
     project = Project(tmp_path_factory.mktemp("row"))
     set_up(project)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "ROWHOUSE_"))}
     with (project.root / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "dispatcher", "worker"],
             cwd=project.root,
-            env=kept,
+            env=clean_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -85,31 +78,17 @@ class Person:
     """Somebody at a browser, who notes what a page should not do: fail, complain, ask elsewhere."""
 
     def __init__(self, browser: Browser, server: Server) -> None:
-        self.base = f"http://127.0.0.1:{server.port}"
-        self.page = browser.new_page(base_url=self.base)
+        base = f"http://127.0.0.1:{server.port}"
+        self.page = browser.new_page(base_url=base)
         self.page.set_default_timeout(PATIENCE * 1000)
         self.faults: list[str] = []
-        page, note = self.page, self.faults.append
-        page.on("console", lambda said: note(f"{page.url}: console: {said.text}"))
-        page.on("pageerror", lambda error: note(f"{page.url}: error: {error}"))
-        page.on("requestfailed", lambda request: note(f"{page.url}: failed: {request.url}"))
-        page.on("response", lambda response: self._look(response.status, response.url))
-        page.on("request", lambda request: self._look(0, request.url))
-
-    def _look(self, status: int, url: str) -> None:
-        if status >= 400 or not url.startswith(f"{self.base}/"):
-            self.faults.append(f"{self.page.url}: {status}: {url}")
+        note_faults(self.page, base, self.faults.append)
 
     def look(self) -> None:
         """Look at the page on a desk and on a phone, by day and by night."""
         # Or a request of the page would be cut off by the next, and count as failed.
         self.page.wait_for_load_state("networkidle")
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            for size in SIZES:
-                self.page.set_viewport_size({"width": size["width"], "height": size["height"]})
-                found = self.page.evaluate(LAYOUT)
-                assert found == [], f"{self.page.url}, {scheme}, {size['width']} wide"
+        assert_laid_out(self.page)
 
     def visit(self, *paths: str) -> None:
         """Look at pages, one after another."""
@@ -200,7 +179,7 @@ def test_the_bar_moves_while_a_file_is_imported(person: Person, tmp_path: Path) 
     person.page.add_init_script(BAR)
     person.sign_up()
     person.import_file(csv_file(tmp_path, MANY))
-    expect(person.page.locator("main")).to_contain_text("Done", timeout=PATIENCE * 1000)
+    expect(person.page.locator("main")).to_contain_text("Done")
 
     seen: list[float] = person.page.evaluate("window.barSeen")
     assert len(seen) >= 3, seen
@@ -271,7 +250,7 @@ def test_an_import_waits_visibly_until_there_is_a_worker(
     person.import_file(csv_file(tmp_path, 100))
     expect(person.page.locator("main")).to_contain_text("worker")
     # It goes on asking, so the network is never quiet: the layout alone is looked at.
-    assert person.page.evaluate(LAYOUT) == []
+    assert faults_of_layout(person.page) == []
     # Ever more seldom while nobody can answer, and as before afterwards.
     assert project.rowhouse("maintenance", "trades", "on").returncode == 0
     until(lambda: person.page.evaluate("pause") > 1000, "longer pauses")

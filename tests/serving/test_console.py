@@ -120,10 +120,10 @@ def served_by_all(server: Server, path: str, status: int) -> bool:
 
 
 def test_all_workers_are_seen_and_told(project: Project, operator: Operator, gate: Gate) -> None:
-    workers = operator.server.workers()
-    until(lambda: listening(project) == workers, "both workers listen")
+    until(lambda: len(listening(project)) == 2, "both workers listen")
+    until(lambda: listening(project) == operator.server.workers(), "and nobody else")
     until(lambda: "2 workers" in operator.get("/ops/rows"), "both workers answer")
-    assert "Down: ModuleNotFoundError" in operator.get("/ops/")
+    until(lambda: "Down: ModuleNotFoundError" in operator.get("/ops/"), "one is seen to be down")
 
     threads = [
         threading.Thread(target=operator.server.get, args=[f"/gated/wait/{n}"]) for n in range(6)
@@ -137,16 +137,16 @@ def test_all_workers_are_seen_and_told(project: Project, operator: Operator, gat
     until(lambda: stuck().count("GET /gated/wait/") == 6, "six requests run")
     url = re.search(r'hx-get="([^"]+)"', stuck())
     assert url
-    assert "gate.read(1)" in operator.get(url[1].replace("&amp;", "&"))
+    stack = url[1].replace("&amp;", "&")
+    until(lambda: "gate.read(1)" in operator.get(stack), "its stack is seen")
     gate.open(6)
     for thread in threads:
         thread.join()
 
     for _ in range(30):
         operator.server.get("/billing/")
-    page = operator.get("/ops/apps/billing")
-    assert "GET /billing/" in page
-    assert "ledger fails" in page
+    for seen in ("GET /billing/", "ledger fails"):
+        until(lambda seen=seen: seen in operator.get("/ops/apps/billing"), seen)  # type: ignore[misc]
     # Figures are of all workers: whichever sampled, and whichever answers.
     until(lambda: "Failing: 100%" in operator.get("/ops/rows"), "billing is seen to fail")
 
@@ -172,11 +172,12 @@ def test_a_worker_that_hangs_or_dies_takes_neither_console_nor_history_along(
     # The interpreter of one stands still, as where a library holds it.
     os.kill(one, signal.SIGSTOP)
     try:
-        until(
-            lambda: f"Worker {one} does not answer" in operator.get("/ops/rows"),
-            "the page says who does not answer",
-        )
-        assert "1 worker." in operator.get("/ops/rows")
+
+        def is_told() -> bool:
+            page = operator.get("/ops/rows")
+            return f"Worker {one} does not answer" in page and "1 worker." in page
+
+        until(is_told, "the page says who does not answer")
         before = len(operator.history()["at"])
         until(lambda: len(operator.history()["at"]) > before + 1, "the other one samples")
     finally:
@@ -186,7 +187,7 @@ def test_a_worker_that_hangs_or_dies_takes_neither_console_nor_history_along(
     os.kill(other, signal.SIGKILL)
     until(lambda: operator.server.workers() not in ({one}, {one, other}), "a successor")
     until(lambda: "2 workers" in operator.get("/ops/rows"), "the successor answers")
-    assert listening(project) == operator.server.workers()
+    until(lambda: listening(project) == operator.server.workers(), "no socket is left")
     before = len(operator.history()["at"])
     until(lambda: len(operator.history()["at"]) > before, "somebody goes on sampling")
 
@@ -263,8 +264,12 @@ def test_readiness_tells_of_checks_and_counts_those_of_required_apps(
 
     project.operator("[mounts.billing]\nrequired = true\n")
     server = serve()
-    until(lambda: server.get("/-/ready").status == 503, "the host is not ready")
-    assert server.states() == {"billing": "up"}
+
+    def is_up_and_unwell() -> bool:
+        answer = server.get("/-/ready")
+        return (answer.status, answer.json["mounts"]["billing"]["state"]) == (503, "up")
+
+    until(is_up_and_unwell, "the host is not ready")
 
 
 def test_a_short_path_is_found_where_the_folder_is_deep(tmp_path: Path, serve: Serve) -> None:

@@ -6,14 +6,13 @@ import contextlib
 import http.client
 import json
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from shared_utils.identity.keys import PUBLIC_KEYS
 from shared_utils.identity.testing import sign_in
@@ -21,10 +20,9 @@ from shared_utils.operations import history
 from shared_utils.operations.figures import Sample
 from shared_utils.operations.totals import Total
 from shared_utils.sibling import IDENTITY_COOKIE
-from tests.requirements import needed
 from tests.running import PATIENCE, Project, Server, until
+from tests.serving.browsing import assert_laid_out, note_faults
 from tests.serving.siblings import GATED, Gate
-from tests.serving.test_browser import LAYOUT, SIZES
 from tests.serving.test_console import FAILING, listening, served_by_all
 
 pytestmark = pytest.mark.slow
@@ -33,16 +31,6 @@ Open = Callable[..., Page]
 
 SHOP = "Shop <img src=x onerror=alert(1)>"
 """A title that a page has to show as text, in tables and in charts."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = needed(shutil.which("chromium"), "Chromium")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs a user that is not root.
-        made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +100,11 @@ def visit(browser: Browser, row: Server, token: tuple[str, str], seen: list[str]
             context.add_cookies([cookie])  # type: ignore[list-item]
             page = context.new_page()
             page.set_default_timeout(PATIENCE * 1000)
-            page.on("console", lambda said: seen.append(f"console: {said.text}"))
-            page.on("pageerror", lambda error: seen.append(f"error: {error}"))
-            page.on("response", lambda r: _look(r.status, r.url, base, seen))
+            note_faults(page, base, seen.append, polls=True)
             page.goto(path)
             return page
 
         yield made
-
-
-def _look(status: int, url: str, base: str, seen: list[str]) -> None:
-    if status >= 400 or not url.startswith(base):
-        seen.append(f"{status}: {url}")
 
 
 def test_the_culprit_is_obvious_and_is_closed_from_the_page(
@@ -131,18 +112,17 @@ def test_the_culprit_is_obvious_and_is_closed_from_the_page(
 ) -> None:
     page = visit("/ops/")
     rows = page.locator("#rows tbody tr")
-    wait = PATIENCE * 1000
     # By itself: the page is not loaded again.
     expect(rows.filter(has_text="Gated")).to_contain_text(
-        re.compile(r"Hanging: 4 requests run for up to \d+ (s|min)"), timeout=wait
+        re.compile(r"Hanging: 4 requests run for up to \d+ (s|min)")
     )
-    expect(rows.filter(has_text="Billing")).to_contain_text("Failing: 100%", timeout=wait)
+    expect(rows.filter(has_text="Billing")).to_contain_text("Failing: 100%")
     expect(rows.nth(0)).to_contain_text("Gated")
     expect(rows.nth(1)).to_contain_text("Billing")
     expect(rows.nth(1)).to_contain_text("ValueError: no such invoice")
     expect(rows.filter(has_text="Shop").locator(".verdict")).to_have_count(0)
     expect(page.locator("#rows")).to_contain_text("2 of 4 apps need a look.")
-    expect(page.locator(".plots canvas")).to_have_count(8, timeout=wait)
+    expect(page.locator(".plots canvas")).to_have_count(8)
 
     page.get_by_role("link", name="Gated").click()
     page.get_by_role("link", name="Stack").first.click()
@@ -217,12 +197,14 @@ def test_what_changes_by_itself_leaves_in_peace_who_reads_it(visit: Open, seen: 
 
     page.goto("/ops/apps/gated")
     page.get_by_text("Config", exact=True).click()
-    page.get_by_role("link", name="Stack").first.focus()
+    request = page.get_by_role("link", name="Stack").first.get_attribute("id")
+    stack = page.locator(f"#{request}")  # of requests as old as each other, another may be first
+    stack.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#stack")).to_contain_text("gate.read(1)")
     polled(page, "/now")
     expect(page.locator("#stack")).to_contain_text("gate.read(1)")
-    expect(page.get_by_role("link", name="Stack").first).to_be_focused()
+    expect(stack).to_be_focused()
     expect(page.locator("details[open]")).to_have_count(1)
     page.wait_for_load_state("networkidle")
     assert seen == []
@@ -255,18 +237,14 @@ def test_nothing_is_asked_while_the_tab_is_hidden(visit: Open) -> None:
 
 def test_pages_fit_a_desk_and_a_phone_by_day_and_by_night(visit: Open, seen: list[str]) -> None:
     page = visit("/ops/")
-    expect(page.locator(".plots canvas")).to_have_count(8, timeout=PATIENCE * 1000)
+    expect(page.locator(".plots canvas")).to_have_count(8)
     for path in (
         *("", "apps/billing", "apps/gated", "audit"),
         *(f"apps/billing/{action}" for action in ("close", "open", "rebuild")),
     ):
         page.goto(f"/ops/{path}")
         page.wait_for_load_state("networkidle")
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            for size in SIZES:
-                page.set_viewport_size({"width": size["width"], "height": size["height"]})
-                assert page.evaluate(LAYOUT) == [], f"{path}, {scheme}, {size['width']} wide"
+        assert_laid_out(page)
     assert seen == []
 
 

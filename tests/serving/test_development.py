@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import PATIENCE, REPOSITORY, SOUND, Answer, Project, until
+from tests.running import PATIENCE, REPOSITORY, SOUND, Answer, Project, clean_environment, until
 
 CRASHES = """
     import os
@@ -38,8 +38,7 @@ COMMANDS = {
 
 
 def environment() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("FLASK_")}
-    return kept | {"PYTHONUNBUFFERED": "1"}
+    return clean_environment() | {"PYTHONUNBUFFERED": "1"}
 
 
 @pytest.fixture(params=list(COMMANDS.values()), ids=list(COMMANDS))

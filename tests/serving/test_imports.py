@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.brokers import KINDS, broker_of
-from tests.running import Project, until
+from tests.running import Project, children, until
 from tests.serving import chance
-from tests.serving.beside import LISTENS, Beside, children, rows
+from tests.serving.beside import LISTENS, Beside, rows
 from tests.serving.trading import Person, set_up
 
 pytestmark = pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.raw import Client
-from tests.running import Project, Serve, until
+from tests.running import Project, Serve, clean_environment, entries, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,25 +69,17 @@ TASKS = """
 """
 
 
-def lines_in(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-
-
 @pytest.fixture
 def worker(project: Project) -> Iterator[Path]:
     pytest.importorskip("celery")
     module = project.app("well", APP)
     project.write(module.with_name("tasks.py"), TASKS)
     log = project.root / "worker.log"
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ROWHOUSE_", "PYTHON"))}
     with log.open("ab") as written:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                *("-m", "celery", "-A", "shared_utils.tasks", "worker", "--loglevel=INFO"),
-            ],
+            [sys.executable, *WORKER],
             cwd=project.root,
-            env=kept,
+            env=clean_environment(),
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=written,
@@ -99,12 +90,17 @@ def worker(project: Project) -> Iterator[Path]:
     process.wait()
 
 
+def failures(log: Path) -> list[dict[str, Any]]:
+    said = entries(log.read_text())
+    return [each for each in said if "a task that fails" in each.get("traceback", "")]
+
+
 def test_threads_and_tasks_of_a_request(project: Project, worker: Path, serve: Serve) -> None:
     server = serve()
     told = server.get("/well/", X_Request_ID="abcdefgh", traceparent=f"00-{TRACE}-{'b' * 16}-01")
     assert told.text == "told"
-    until(lambda: "a task that fails" in worker.read_text(), "the task has run")
-    lines = lines_in(server.lines() + worker.read_text())
+    until(lambda: bool(failures(worker)), "the task has run")
+    lines = server.entries() + entries(worker.read_text())
     for message in (
         *("from the view", "from a thread", "from a pool"),
         *("from the task", "from a thread of the task"),
@@ -112,7 +108,7 @@ def test_threads_and_tasks_of_a_request(project: Project, worker: Path, serve: S
         [line] = [line for line in lines if line["message"] == message]
         assert (line["request_id"], line["app"]) == ("abcdefgh", "well"), message
         assert line["trace_id"] == TRACE, message
-    [failed] = [line for line in lines if "a task that fails" in line.get("traceback", "")]
+    [failed] = failures(worker)
     assert (failed["request_id"], failed["app"]) == ("abcdefgh", "well")
     before = worker.read_text().partition("received")[0].splitlines()[:-1]
     assert len(before) == 1, "a worker starts with one line"
@@ -123,7 +119,7 @@ def test_a_failure_is_one_line(project: Project, serve: Serve) -> None:
     server = serve()
     assert server.get("/well/fail").status == 500
     until(lambda: "GET /well/fail 500" in server.lines(), "it is logged")
-    [line] = [line for line in lines_in(server.lines()) if "traceback" in line]
+    [line] = [line for line in server.entries() if "traceback" in line]
     assert line["app"] == "well"
     assert line["traceback"].endswith("ValueError: one\n2026-01-01 00:00:00.000 INFO two")
 
@@ -136,6 +132,6 @@ def test_what_is_no_request_is_not_logged_as_the_one_before(project: Project, se
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: x\r\n\r\n")
         assert client.answer().status == 400
     until(lambda: "Invalid request" in server.lines(), "it is logged")
-    [line] = [line for line in lines_in(server.lines()) if "Invalid request" in line["message"]]
+    [line] = [line for line in server.entries() if "Invalid request" in line["message"]]
     assert "app" not in line
     assert "request_id" not in line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import urllib.parse
 
@@ -189,8 +188,7 @@ def test_what_a_worker_logs_is_one_json_object_a_line(project: Project, serve: S
     answer = server.get("/well/", X_Request_ID="request-0001")
 
     assert answer.headers["X-Request-ID"] == "request-0001"
-    lines = [json.loads(line) for line in server.lines().splitlines() if line.startswith("{")]
-    [line] = [line for line in lines if line.get("message") == "two\nlines"]
+    [line] = [each for each in server.entries() if each["message"] == "two\nlines"]
     assert line["app"] == "well"
     assert line["request_id"] == "request-0001"
     assert line["level"] == "warning"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import threading
@@ -148,7 +147,7 @@ def test_a_reload_of_a_preloaded_host_keeps_its_code_whole(project: Project, ser
     until(lambda: server.get("/idle/").text == "/idle", "it is built as one of a row")
     server.get("/idle/", X_Request_ID="abcdefgh")
     until(lambda: "abcdefgh" in server.lines(), "its line is written")
-    told = [json.loads(line) for line in server.lines().splitlines() if "as its app says" in line]
+    told = [each for each in server.entries() if each["message"] == "as its app says"]
     assert {line["app"] for line in told} == {"idle"}
     assert "abcdefgh" in {line["request_id"] for line in told}
     assert "a reload serves the old code and settings" in server.lines()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.client
-import json
 import math
 import random
 import re
@@ -21,6 +20,7 @@ import pytest
 
 from tests.raw import Client, chunked, request
 from tests.running import Answer, Project, Serve, Server, until
+from tests.serving import chance
 from tests.serving.siblings import BREAKS_WSGI, FAILURES, GATED, RAISES, Gate
 
 REQUESTS = 20_000
@@ -475,8 +475,7 @@ def server(project: Project, serve: Serve) -> Server:
 
 @pytest.mark.slow
 def test_a_soak_leaves_nothing_behind(server: Server, gate: Gate) -> None:
-    seed = random.SystemRandom().getrandbits(32)
-    print(f"soak with seed {seed}")
+    seed = chance.seed()
     [worker] = server.workers()
     begun = time.monotonic()
     outcomes: Counter[str] = Counter()
@@ -506,7 +505,7 @@ def test_a_soak_leaves_nothing_behind(server: Server, gate: Gate) -> None:
     until(lambda: Figures.of(server, worker).files <= figures[0].files + 3, "files are closed")
     # It is the worker that was started, and neither gunicorn nor the watchdog has met a failure.
     assert server.workers() == {worker}
-    said = entries(server)
+    said = server.entries()
     assert sum(entry["message"].startswith("Booting worker") for entry in said) == 1
     assert not [each for each in said if each["logger"] == "gunicorn.error" and is_error(each)]
     assert "the watchdog stumbled" not in server.lines()
@@ -518,10 +517,6 @@ def test_a_soak_leaves_nothing_behind(server: Server, gate: Gate) -> None:
     assert server.workers() == {worker}
 
 
-def entries(server: Server) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in server.lines().splitlines() if line.startswith("{")]
-
-
 def is_error(entry: dict[str, Any]) -> bool:
     return entry["level"] in ("error", "critical")
 
@@ -530,7 +525,7 @@ def every_logger_still_logs(server: Server) -> None:
     """None of the locks of loggers and handlers is still held, and none is switched off."""
     names = server.get("/well/log/marker").json
     assert {"root", "apps.well", "gunicorn.error", "gunicorn.access", "slow.own"} <= set(names)
-    written = {each["logger"] for each in entries(server) if each["message"] == "marker"}
+    written = {each["logger"] for each in server.entries() if each["message"] == "marker"}
     assert written == set(names) - {"slow.own"}  # which writes elsewhere
 
 

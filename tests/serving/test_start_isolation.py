@@ -89,7 +89,7 @@ def test_a_tracebacks_place_is_the_log(project: Project, serve: Serve) -> None:
     server = serve()
 
     assert "no-way" not in server.get("/sick/").text + server.get("/-/ready").text
-    assert "RuntimeError: no-way" in server.lines()
+    until(lambda: "RuntimeError: no-way" in server.lines(), "the log tells of it")
 
 
 def test_two_apps_that_hang_hold_nobody_up(project: Project, serve: Serve) -> None:

@@ -164,14 +164,15 @@ def another(server: Server, *known: int) -> int:
     return next(iter(server.workers() - set(known)))
 
 
-def is_gone(pid: int) -> bool:
+def has_left(pid: int) -> bool:
+    """Say whether a worker has ended, and gunicorn has seen it."""
     return not Path(f"/proc/{pid}").exists()
 
 
 def lets_go(project: Project, old: int) -> None:
     """Let the app start that hangs, and wait until the old worker has left for the new one."""
     (project.root / "go").touch()
-    until(partial(is_gone, old), "the old worker has left")
+    until(partial(has_left, old), "the old worker has left")
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ def test_two_reloads_in_a_row(project: Project, hanging: Callable[..., Server]) 
         first = another(server, old)
         hang_up(server)
         second = another(server, old, first)
-        until(partial(is_gone, first), "the first one's successor is of no use any more")
+        until(partial(has_left, first), "the first one's successor is of no use any more")
         client.hears(old)
         assert server.workers() == {old, second}
         lets_go(project, old)
@@ -287,7 +288,7 @@ def test_workers_that_cannot_boot_end_no_old_one(project: Project, serve: Serve)
         until(lambda: "ended before they served" in server.lines(), "a try is over")
         client.hears(old)
         (project.root / "broken").unlink()
-        until(partial(is_gone, old), "the old worker has left")
+        until(partial(has_left, old), "the old worker has left")
         client.hears(only_worker(server))
 
 
@@ -304,13 +305,13 @@ def test_a_worker_with_a_thread_blocked_in_c_is_replaced(
         writer = fifo.open("w")  # once it reads
         blocked = pool.submit(server.get, "/stuck/block")
         new = another(server, old)
-        until(lambda: client.answers[-1] == str(new), "the successor serves")
+        until(lambda: client.answers[-1:] == [str(new)], "the successor serves")
         client.hears(new, old)
         assert not reading.done()
-        assert not is_gone(old)
+        assert not has_left(old)
         writer.close()
         assert reading.result().text == f"read by {old}"
-        until(partial(is_gone, old), "the stuck worker has left")
+        until(partial(has_left, old), "the stuck worker has left")
         client.hears(new)
         assert isinstance(blocked.exception(), OSError | http.client.HTTPException)
         assert server.workers() == {new}
@@ -335,7 +336,7 @@ def test_a_thread_that_comes_back_is_no_longer_left_out(project: Project, serve:
         client.hears(new)
         writer.close()
         assert reading.result().text == f"read by {old}"
-        until(partial(is_gone, old), "what was granted stays so")
+        until(partial(has_left, old), "what was granted stays so")
 
 
 def test_one_stuck_worker_is_replaced_a_minute(project: Project, serve: Serve) -> None:
@@ -344,7 +345,7 @@ def test_one_stuck_worker_is_replaced_a_minute(project: Project, serve: Serve) -
     with asking(server) as client, ThreadPoolExecutor() as pool:
         first = only_worker(server)
         pool.submit(server.get, "/stuck/block")
-        until(partial(is_gone, first), "the stuck worker has left")
+        until(partial(has_left, first), "the stuck worker has left")
         second = only_worker(server)
         pool.submit(server.get, "/stuck/block")
         until((project.root / f"stuck-{second}").exists, "it is stuck as well")
@@ -352,7 +353,7 @@ def test_one_stuck_worker_is_replaced_a_minute(project: Project, serve: Serve) -
         assert server.workers() == {second}
         # A reload replaces it all the same, and it does not wait for its thread either.
         hang_up(server)
-        until(partial(is_gone, second), "the other stuck worker has left")
+        until(partial(has_left, second), "the other stuck worker has left")
         client.hears(only_worker(server))
     assert server.lines().count("blocked in C") == 1
 

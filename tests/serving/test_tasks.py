@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from tests.brokers import KINDS, Broker, broker_of
-from tests.running import Project, until
-from tests.serving.beside import children, rows
+from tests.running import Project, children, clean_environment, entries, lines_in, until
+from tests.serving.beside import rows
 from tests.serving.stepping import write_stepping
 
 STEPS = 50
@@ -27,13 +27,8 @@ class Processes:
 
     def __init__(self, project: Project, environ: Mapping[str, str]) -> None:
         self.project = project
-        kept = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("ROWHOUSE_", "FLASK_", "PYTEST", "PYTHON"))
-        }
         self.environ = {
-            **kept,
+            **clean_environment(),
             "PYTHONPATH": str(project.root),
             "ROWHOUSE_SWEEP_EVERY": "0.3",
             **environ,
@@ -59,7 +54,7 @@ class Processes:
         return self.start(*WORKER)
 
     def lines(self) -> str:
-        return self.log.read_text()
+        return lines_in(self.log)
 
     def stop(self) -> None:
         for process in self.running:
@@ -265,8 +260,8 @@ def test_a_task_runs_in_its_own_apps_context_and_logs_its_name(
         until(lambda told=told: told in processes.lines(), told)  # type: ignore[misc]
     missing = "two has no task 'two.nothing'; it has two.tell"
     until(lambda: missing in processes.lines(), "what is missing is said")
-    lines = [line for line in processes.lines().splitlines() if "apps.two has" in line]
-    assert '"app": "two"' in lines[0]
+    said = [each for each in entries(processes.lines()) if "apps.two has" in each["message"]]
+    assert {each["app"] for each in said} == {"two"}
     broker = project.root / "instance" / "run" / "broker"
     queues = {path.name for path in broker.iterdir()}
     assert queues == {"one", "two"}, "no exchange is declared, no queue of the worker's own"

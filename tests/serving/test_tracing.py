@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.running import PATIENCE, Project, Serve, Server, clean_environment, until
+from tests.running import PATIENCE, Project, Serve, clean_environment, entries, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,11 +130,6 @@ def collector() -> Iterator[Collector]:
         serving.join()
 
 
-def lines_of(server: Server, request_id: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in server.lines().splitlines() if line.startswith("{")]
-    return [line for line in lines if line.get("request_id") == request_id]
-
-
 @pytest.mark.parametrize("options", [(), ("--preload",)], ids=["", "preload"])
 def test_every_worker_sends_spans(
     project: Project, serve: Serve, collector: Collector, options: tuple[str, ...]
@@ -163,8 +157,8 @@ def test_every_worker_sends_spans(
             assert (child.name, child.trace_id) == ("look up", span.trace_id)
             by, _ = collector.got[span.span_id]
             assert (by["process.pid"], by["service.name"]) == (int(pid), "rowhouse")
-            until(lambda r=request_id: len(lines_of(server, r)) == 2, "it is logged")  # type: ignore[misc]
-            traces = {line["trace_id"] for line in lines_of(server, request_id)}
+            until(lambda r=request_id: len(server.entries(r)) == 2, "it is logged")  # type: ignore[misc]
+            traces = {line["trace_id"] for line in server.entries(request_id)}
             assert traces == {span.trace_id.hex()}, "log lines are of the same trace"
 
 
@@ -231,11 +225,12 @@ def test_a_worker_ends_without_a_collector_that_answers(project: Project, serve:
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "600",
         }
-        server = serve(environ=environ)
+        # Whoever waits for the collector waits longer than this test.
+        server = serve("--graceful-timeout=500", environ=environ)
         for number in range(3):
             assert server.get(f"/shop/carts/{number}").status == 200
-        server.stop()
-    assert server.process.returncode == 0, "it was not killed"
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(
@@ -342,19 +337,21 @@ def test_a_task_is_a_part_of_the_trace_of_its_request(
         if worker.poll() is None:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
+
+    def spans(number: int, kind: int) -> list[Span]:
+        found = [span for span in collector.spans() if span.kind == kind]
+        named = f"request-{number}"
+        return [span for span in found if told(span).get("rowhouse.request_id") == named]
+
     for number, status in ((7, Status.STATUS_CODE_UNSET), (8, Status.STATUS_CODE_ERROR)):
-        rung = [
-            s
-            for s in collector.spans()
-            if told(s).get("rowhouse.request_id", "")[-1:] == str(number)
-        ]
-        [asked] = [span for span in rung if span.kind == Span.SPAN_KIND_SERVER]
-        [ran] = [span for span in rung if span.kind == Span.SPAN_KIND_CONSUMER]
+        until(lambda n=number: bool(spans(n, Span.SPAN_KIND_SERVER)), "the server's is sent")  # type: ignore[misc]
+        [asked] = spans(number, Span.SPAN_KIND_SERVER)
+        [ran] = spans(number, Span.SPAN_KIND_CONSUMER)
         assert (ran.name, ran.status.code) == ("run shop.pack", status)
         assert (ran.trace_id, ran.parent_span_id) == (asked.trace_id, asked.span_id)
         assert told(ran)["rowhouse.app"] == "shop"
         wrapped = collector.child_of(ran)
         assert (wrapped.name, wrapped.trace_id) == ("wrap", asked.trace_id)
     assert told(ran)["error.type"] == "AssertionError"
-    failed = [json.loads(line) for line in log.read_text().splitlines() if "AssertionError" in line]
+    failed = [each for each in entries(log.read_text()) if "AssertionError" in str(each)]
     assert {line["trace_id"] for line in failed} == {asked.trace_id.hex()}

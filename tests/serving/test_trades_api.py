@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from http.client import HTTPConnection
@@ -15,20 +14,11 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    ignored_auth,
-    negative_data_rejection,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
 
-from tests.running import PATIENCE, Project, Serve, Server
+from tests.openapi import CHECKS
+from tests.running import PATIENCE, Project, Serve, Server, clean_environment
 from tests.serving import chance
 
 pytestmark = pytest.mark.slow
@@ -37,16 +27,6 @@ PASSWORD = "correct horse battery 77"
 CASES = 60
 """For each operation."""
 REFUSALS = [400, 401, 404, 405, 413, 414, 415, 422, 429]
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    negative_data_rejection,
-    unsupported_method,
-    ignored_auth,
-]
 
 
 def token_of_a_new_user(project: Project, server: Server) -> str:
@@ -56,7 +36,7 @@ def token_of_a_new_user(project: Project, server: Server) -> str:
             *("create-user", "ann", "--password-stdin"),
         ],
         cwd=project.root,
-        env=os.environ | {"PYTHONPATH": str(project.root)},
+        env=clean_environment() | {"PYTHONPATH": str(project.root)},
         input=PASSWORD,
         text=True,
         check=True,

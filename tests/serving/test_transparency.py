@@ -65,10 +65,6 @@ def chunked(*chunks: bytes, last: bytes = b"0\r\n\r\n") -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + last
 
 
-def pipelined(*requests: bytes) -> bytes:
-    return b"".join(requests)
-
-
 def kept(path: str, method: str = "GET", *fields: str, body: bytes = b"") -> bytes:
     return ask(path, method, *fields, body=body, close=False)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from shared_utils.logging import (
     ContextFilter,
@@ -23,6 +22,7 @@ from shared_utils.logging import (
     request_id,
     trace_parent,
 )
+from tests import hostile
 
 
 class Written:
@@ -193,17 +193,7 @@ def test_text_for_a_terminal_and_json_elsewhere(
     assert stream.getvalue().count("hello") == 1
 
 
-HOSTILE = st.text(
-    st.one_of(
-        st.characters(),
-        st.sampled_from(
-            '\0\a\b\t\n\v\f\r\x1b\x1c\x1d\x1e\x7f\x85\x9b\u2028\u2029\u202e\ud800"\\{}%'
-        ),
-    )
-)
-
-
-@given(message=HOSTILE, name=HOSTILE, extra=HOSTILE)
+@given(message=hostile.TEXT, name=hostile.TEXT, extra=hostile.TEXT)
 def test_nothing_that_is_logged_can_pose_as_a_line(message: str, name: str, extra: str) -> None:
     in_json, in_text = Written(JsonFormatter()), Written(TextFormatter())
     for written in (in_json, in_text):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 import pytest
 
@@ -13,19 +12,19 @@ from shared_utils.operations import history
 from shared_utils.operations.figures import Sample
 from shared_utils.operations.totals import Total
 from tests.apps.ops.conftest import Console, served
+from tests.apps.ops.markup import Tags
 from tests.apps.ops.test_access import GUARDED, states
 from tests.conftest import ProjectFolder
+from tests.hostile import MARKUP
 
 Eventually = Callable[[Callable[[], bool]], None]
-
-EVIL = "\"'></td></script><script>evil()</script><img src=x onerror=evil()>"
 
 HOSTILE = f"""
     from flask import Flask
     from config import configure_app
     from shared_utils import health
 
-    EVIL = {EVIL!r}
+    EVIL = {MARKUP!r}
 
     def unwell():
         raise health.Unwell(EVIL)
@@ -45,46 +44,24 @@ HOSTILE = f"""
 """
 
 
-class Tags(HTMLParser):
-    """The tags of a page, and what could run in them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.scripts: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        self.found.append(tag)
-        self.scripts += [key for key in given if key.startswith(("on", "hx-on", "style"))]
-        self.scripts += [
-            f"{given[k]}" for k in ("href", "src") if (given.get(k) or "").startswith("java")
-        ]
-        if tag == "script" and not (given.get("src") or "").startswith("/ops/static/"):
-            self.scripts.append("script")
-        if tag == "img" and given.get("src") == "x":
-            self.scripts.append("img")
-
-
 @pytest.fixture
 def console(project: ProjectFolder, eventually: Eventually) -> Console:
     """Serve apps that put markup into whatever is shown of them."""
-    said = f"title = {json.dumps(EVIL)}\nowner = {json.dumps(EVIL)}\n"
-    about = f'description = {json.dumps(EVIL)}\ncontact = "javascript:evil()"\n'
+    said = f"title = {json.dumps(MARKUP)}\nowner = {json.dumps(MARKUP)}\n"
+    about = f'description = {json.dumps(MARKUP)}\ncontact = "javascript:evil()"\n'
     project.app("hostile", HOSTILE, said + about)
-    project.app("down", f"raise ValueError({EVIL!r})", said)
+    project.app("down", f"raise ValueError({MARKUP!r})", said)
     console = served(project)
     client = console.client(roles=None)
     for path in ("/hostile/fail/<script>evil()</script>", "/hostile/fail/%3Cimg%20src=x%3E"):
         client.get(path, query_string={"token": "hunter2"}, buffered=True)
-    console.act("/ops/apps/down/close", message=EVIL)
+    console.act("/ops/apps/down/close", message=MARKUP)
     with (console.folder / "ops-audit.jsonl").open("a") as log:
         keys = ("who", "who_id", "action", "app", "outcome", "message", "client", "request_id")
-        entry = dict.fromkeys(keys, EVIL) | {"at": "2026-01-01T00:00:00+00:00"}
+        entry = dict.fromkeys(keys, MARKUP) | {"at": "2026-01-01T00:00:00+00:00"}
         log.write(json.dumps(entry) + "\n")
     for at, requests in ((1, 0), (2, 5)):
-        sample = Sample(at=at, apps={EVIL: Total(requests=requests)})
+        sample = Sample(at=at, apps={MARKUP: Total(requests=requests)})
         history.append(console.folder / "run" / history.FILE, sample)
     checks = row_of(console.host).checks
     checks.look(0.0)

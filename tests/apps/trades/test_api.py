@@ -11,19 +11,10 @@ import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    ignored_auth,
-    negative_data_rejection,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
 
 from shared_utils.identity.testing import sign_in
 from tests.apps.trades.trader import TRADE, Trader
+from tests.openapi import CHECKS
 
 OPERATIONS = [
     ("POST", "/trades"),
@@ -35,18 +26,6 @@ OPERATIONS = [
     ("POST", "/imports"),
     ("GET", "/imports/1"),
 ]
-
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    negative_data_rejection,
-    unsupported_method,
-    ignored_auth,
-]
-"""Not that every valid request is taken: that a day is not in the future no schema can say."""
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

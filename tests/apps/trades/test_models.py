@@ -20,8 +20,6 @@ from tests import databases
 from tests.apps.trades.trader import TRADE, Trader
 from tests.processes import at_once
 
-PROJECT = Path(__file__).parents[3]
-
 RECORD_TEN = """
 import sys
 from apps.trades import create_app

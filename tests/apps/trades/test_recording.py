@@ -9,8 +9,9 @@ from sqlalchemy import select
 from apps.trades.database import db
 from apps.trades.ledger.models import Trade
 from tests.apps.trades.trader import TRADE, Trader
+from tests.hostile import MARKUP
 
-HOSTILE = "<script>alert(1)</script>'\"; DROP TABLE trade; --"
+HOSTILE = f"{MARKUP}; DROP TABLE trade; --"
 
 
 def test_form_leads_back_to_the_ledger_which_shows_the_trade(trader: Trader) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 
 from shared_utils.hosting.keys import FILE, derived_key, hkdf, root_keys
 from shared_utils.hosting.settings.mistakes import ConfigError
+from tests.running import REPOSITORY, clean_environment
 
 VECTORS = [
     pytest.param(
@@ -135,8 +135,8 @@ def test_processes_that_make_it_at_once_agree(tmp_path: Path) -> None:
             [sys.executable, "-c", code, str(tmp_path / "instance")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[3],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+            cwd=REPOSITORY,
+            env=clean_environment(),
         )
         for _ in range(3)
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from markupsafe import escape
 from werkzeug.test import Client
 
 from shared_utils.hosting import maintenance as maintenance_module
@@ -19,6 +20,7 @@ from shared_utils.hosting.pages import row_of
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host
 from shared_utils.hosting.walls.walls import Walls
+from tests.hostile import MARKUP
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse
@@ -336,10 +338,10 @@ def test_without_a_message_it_names_title_and_contact(maintenance: Maintenance) 
 
 
 def test_a_person_gets_a_page_in_which_the_message_is_no_markup(maintenance: Maintenance) -> None:
-    maintenance.switch_on("trades", "<script>alert(1)</script>\x1b[31m")
+    maintenance.switch_on("trades", f"{MARKUP}\x1b[31m")
     response = answer(mounted(maintenance), accept="text/html")
     assert response.content_type == "text/html; charset=utf-8"
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; [31m" in response.text
+    assert f"{escape(MARKUP)} [31m" in response.text
     assert "<script>" not in response.text
 
 

@@ -15,6 +15,7 @@ from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host, Limits
 from shared_utils.hosting.walls.bulkhead import Load
 from shared_utils.hosting.walls.walls import Walls
+from tests.hostile import MARKUP
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -81,9 +82,8 @@ def test_what_is_down_answers_503_and_says_whose_it_is() -> None:
 
 
 def test_a_person_gets_a_page_in_which_nothing_is_markup() -> None:
-    evil = "<script>alert(1)</script>"
-    mount = mounted(title=evil, owner=evil, contact=evil)
-    mount.down(evil, time.monotonic())
+    mount = mounted(title=MARKUP, owner=MARKUP, contact=MARKUP)
+    mount.down(MARKUP, time.monotonic())
     response = answer(mount, headers={"Accept": "text/html"})
     assert response.status_code == 503
     assert response.content_type == "text/html; charset=utf-8"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared_utils.hosting.worker import MOST_UNSENT, prepare
+from tests.running import REPOSITORY, clean_environment
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,12 @@ def test_as_many_files_as_may_be_open(soft: int, hard: int, room: int) -> None:
         print(open_files(256), getrlimit(RLIMIT_NOFILE)[0])
     """
     answer = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert answer.stdout.split() == [str(room), str(max(soft, room))]
 

@@ -15,8 +15,6 @@ from shared_utils.identity.keys import PrivateKey, PublicKeys, UnusableKeyError,
 from shared_utils.identity.tokens import InvalidTokenError, issue, verify
 from tests.processes import at_once
 
-REPOSITORY = Path(__file__).parents[3]
-
 MAKE = """
 import sys
 from flask import Flask

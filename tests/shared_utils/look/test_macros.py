@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.hostile import MARKUP
 from tests.shared_utils.look.conftest import Rendered
 
 IMPORT = (
@@ -112,9 +113,6 @@ def test_a_box_is_checked(made: Rendered) -> None:
     assert " checked" not in made("check('n', 'N')")
 
 
-HOSTILE = '"><script>'
-
-
 @pytest.mark.parametrize(
     "call",
     [
@@ -134,7 +132,9 @@ HOSTILE = '"><script>'
     ],
 )
 def test_whatever_is_given_is_text(made: Rendered, call: str) -> None:
-    assert "<script" not in made(call, bad=HOSTILE)
+    text = made(call, bad=MARKUP)
+    assert "<script" not in text
+    assert "<img" not in text
 
 
 def test_buttons(made: Rendered) -> None:

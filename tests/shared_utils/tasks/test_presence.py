@@ -8,7 +8,7 @@ import pytest
 
 from shared_utils.health import Unwell
 from shared_utils.tasks.presence import announce, has_worker, require_worker
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, clean_environment
 
 LISTEN = """
 import os, pathlib, sys
@@ -32,7 +32,8 @@ def test_a_worker_is_there_as_long_as_its_process(tmp_path: Path) -> None:
     assert not has_worker("trades", tmp_path / "none")
     with subprocess.Popen(
         [sys.executable, "-c", LISTEN, str(tmp_path)],
-        env={"PYTHONPATH": str(REPOSITORY)},
+        cwd=REPOSITORY,
+        env=clean_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
@@ -55,7 +56,14 @@ def test_a_process_sees_itself(tmp_path: Path) -> None:
         assert has_worker("trades", tmp_path)
         assert not has_worker("home", tmp_path)
         # And others still do: to look has not given up its lock.
-        seen = subprocess.run(look, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        seen = subprocess.run(
+            look,
+            cwd=REPOSITORY,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert seen.stdout == "True\n"
     assert not has_worker("trades", tmp_path)
 

@@ -13,10 +13,6 @@ from shared_utils.hosting.inspection.listening import Listener
 from shared_utils.operations import asking
 
 
-class Stop(Exception):
-    pass
-
-
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[..., Any]:
     """Ask a listener in this process that answers what it was asked."""
