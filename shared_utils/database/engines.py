@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 import weakref
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Engine, NullPool, Pool, create_engine, event
 
 from shared_utils.database import pools
 from shared_utils.database.address import Address
+from shared_utils.forks import call_in_child
 
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another writer."""
@@ -41,8 +41,7 @@ class LazyEngine:
         self._make = make
         self._engine: Engine | None = None
         self._lock = threading.Lock()
-        forked = weakref.WeakMethod(self._reset_in_child)
-        os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
+        call_in_child(self._reset_in_child)
 
     def get(self) -> Engine:
         """Return the engine."""

@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 import traceback
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from shared_utils.forks import call_in_child
 from shared_utils.hosting import modules, telling
 from shared_utils.hosting.attempt import Attempt
 from shared_utils.hosting.mounted import Mounted
@@ -67,8 +66,7 @@ class Builder:
         self._failures: dict[Mounted, int] = {}
         self._thread: threading.Thread | None = None
         self._reset()
-        forked = weakref.WeakMethod(self._reset_in_child)
-        os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
+        call_in_child(self._reset_in_child)
 
     def start(self) -> None:
         """Begin, unless it is at work in this process. May be called as often as one likes."""

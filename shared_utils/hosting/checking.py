@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
-import os
 import threading
 import traceback
-import weakref
 from collections.abc import Iterable
 from time import monotonic, sleep  # now: an app may replace them later
 
 from flask import Flask
 
+from shared_utils.forks import call_in_child
 from shared_utils.health import HealthCheck, Unwell, checks_of
 from shared_utils.hosting import telling
 from shared_utils.hosting.mounted import Mounted
@@ -122,8 +121,7 @@ class Rounds:
         self._thread: threading.Thread | None
         self._runs: dict[str, dict[str, Run]]
         self._reset()
-        forked = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
+        call_in_child(self._reset)
 
     def start(self) -> None:
         """Begin, unless it is at work in this process. May be called as often as one likes."""
