@@ -20,7 +20,7 @@ from shared_utils.hosting.settings import table
 from shared_utils.hosting.settings.mistakes import ConfigError, Mistake
 from shared_utils.hosting.settings.mounts import Mount, Project, Settings
 from shared_utils.hosting.telemetry.listening import listen
-from shared_utils.hosting.telemetry.record import Recorder
+from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.links import mount_url
 from shared_utils.logging import ensure_logging
 

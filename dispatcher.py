@@ -30,7 +30,7 @@ from shared_utils.hosting.rules import RowMap
 from shared_utils.hosting.server import handed_over
 from shared_utils.hosting.settings.mounts import Settings
 from shared_utils.hosting.telemetry.listening import listen
-from shared_utils.hosting.telemetry.record import Listener
+from shared_utils.hosting.telemetry.recorder import Finished
 from shared_utils.logging import ensure_logging
 
 
@@ -61,9 +61,17 @@ class Host(Flask):
         """Have ``report`` called with the number of threads that hang, as it changes."""
         pages.row_of(self).walls.watchdog.call_when_stuck(report)
 
-    def tell(self, listener: Listener) -> None:
-        """Have ``listener`` called with the record of each request that has ended."""
+    def tell(self, listener: Finished) -> None:
+        """Have ``listener`` called with the records of requests that have ended."""
         pages.row_of(self).recorder.finished.append(listener)
+
+    def gather_records(self) -> None:
+        """Tell of requests that have ended many at once, until ``settle_records``."""
+        pages.row_of(self).recorder.gather()
+
+    def settle_records(self, within: float) -> None:
+        """Tell of all that have ended; give up after ``within`` seconds."""
+        pages.row_of(self).recorder.settle(within)
 
     def begin_sampling(self) -> None:
         """Take down each second what is to be told of this process, until it ends."""

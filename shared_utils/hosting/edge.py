@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from shared_utils.hosting.telemetry import trace_context
 from shared_utils.hosting.telemetry.answer import SAFE_HEADERS, Answer
-from shared_utils.hosting.telemetry.record import Record, Recorder, current, path_of
+from shared_utils.hosting.telemetry.record import Record, current, path_of
+from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.logging import app_name, request_id
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ class CheckedProxyFix:
 
     def _recorded(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         record = current.get()
-        record.client, record.path = environ.get("REMOTE_ADDR", ""), path_of(environ)
+        record.client, record.raw_path = environ.get("REMOTE_ADDR", ""), path_of(environ)
         return self._app(environ, start_response)
 
 

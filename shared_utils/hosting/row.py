@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 import time
-import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from shared_utils.forks import call_in_child
 from shared_utils.hosting import building
 from shared_utils.hosting.builder import Builder
 from shared_utils.hosting.building import Site
@@ -21,7 +20,7 @@ from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mistakes import Mistake
 from shared_utils.hosting.settings.mounts import Mount, Settings
 from shared_utils.hosting.settings.table import reread
-from shared_utils.hosting.telemetry.record import Recorder
+from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.hosting.walls.walls import Walls
 from shared_utils.sibling import PORTAL, Inspected
 
@@ -59,8 +58,7 @@ class Row:
         self.recorder = Recorder()
         self._pages = pages
         self._placing = threading.Lock()
-        forked = weakref.WeakMethod(self._reset_in_child)
-        os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
+        call_in_child(self._reset_in_child)
         maintenance = Maintenance(settings.project.instance / FOLDER)
         self.builder: Builder
         self.mounts: Mapping[str, Mounted] = {

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 GUNICORN_TIMEOUT = 30
 """Seconds without a heartbeat after which gunicorn kills a worker."""
 
+SETTLE_WITHIN = 1.0
+"""Seconds that the end of a worker waits until its last requests are logged."""
+
 _settings: Settings | None = None
 _is_preloaded = False
 
@@ -124,6 +127,8 @@ def booted(worker: Any) -> None:
         worker.client_timeout = _settings.host.client_timeout
     if sample := getattr(worker.wsgi, "begin_sampling", None):
         sample()
+    if gather := getattr(worker.wsgi, "gather_records", None):
+        gather()
     if isinstance(worker.log, statsd.Statsd) and (tell := getattr(worker.wsgi, "tell", None)):
         tell(statsd.AppFigures(worker.log))
     # With preload_app the host was made in the master, where it does not build.
@@ -138,6 +143,8 @@ def booted(worker: Any) -> None:
 
 def worker_leaves(arbiter: Any, worker: Any) -> None:
     """At the end of a worker: see to what it has begun. gunicorn calls it in its master too."""
+    if settle := getattr(getattr(worker, "wsgi", None), "settle_records", None):
+        settle(SETTLE_WITHIN)
     tracing.end()
     leaving.leave(worker)
 

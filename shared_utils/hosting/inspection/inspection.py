@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_utils.forks import call_in_child
 from shared_utils.hosting.inspection.answers import Answers
 from shared_utils.hosting.inspection.folders import clear, folder_of
 from shared_utils.hosting.inspection.listening import Listener
@@ -40,8 +40,7 @@ class Inspection:
         self._master: int
         row.recorder.finished.append(self._recent.note)
         self._reset()
-        forked = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (call := forked()) and call())
+        call_in_child(self._reset)
 
     @property
     def pid(self) -> int:

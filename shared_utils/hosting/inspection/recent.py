@@ -72,14 +72,14 @@ class Recent:
         """Begin anew, in a forked process."""
         self.mounts = {name: Kept() for name in self.mounts}
 
-    def note(self, record: Record) -> None:
-        """Look at a request that has ended."""
-        kept = self.mounts.get(record.app)
-        if kept is None:
-            return
-        kept.slow(record)
-        is_refused = (
-            record.shed or record.unserved
-        )  # what the host answers is not the app's failure
-        if record.failure or (record.status >= 500 and not is_refused):
-            kept.failed.append(record)
+    def note(self, records: Iterable[Record]) -> None:
+        """Look at requests that have ended."""
+        for record in records:
+            kept = self.mounts.get(record.app)
+            if kept is None:
+                continue
+            kept.slow(record)
+            # What the host answers is not the app's failure.
+            is_refused = record.shed or record.unserved
+            if record.failure or (record.status >= 500 and not is_refused):
+                kept.failed.append(record)

@@ -10,7 +10,8 @@ from threading import get_ident
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
-from shared_utils.hosting.telemetry.record import Record, Recorder
+from shared_utils.hosting.telemetry.record import Record
+from shared_utils.hosting.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -47,16 +48,16 @@ class Answer:
         "_is_answered",
         "_is_over",
         "_left",
-        "_record",
         "_recorder",
         "_start_response",
         "_write",
+        "record",
     )
 
     _write: Callable[[bytes], object]
 
     def __init__(self, recorder: Recorder, record: Record, start_response: StartResponse) -> None:
-        self._recorder, self._record = recorder, record
+        self._recorder, self.record = recorder, record
         self._start_response = start_response
         self._left = _UNKNOWN
         self._is_answered = self._is_over = False
@@ -65,7 +66,7 @@ class Answer:
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """Pass on status and headers, with the request's id and the safe ones where none are."""
-        record = self._record
+        record = self.record
         present = {name.lower(): value for name, value in headers}
         added = [("X-Request-ID", record.request_id), *SAFE_HEADERS]
         if not _ADDED.isdisjoint(present):
@@ -84,7 +85,7 @@ class Answer:
         """Pass on what an app writes by itself."""
         self.count(data)
         self._write(data)
-        self.took(data)
+        self.record.sent += len(data)
 
     def of(self, response: Iterable[bytes], wrapper: object) -> Iterable[bytes]:
         """Return the response as the server gets it: recorded, or a file that it sends by itself.
@@ -110,11 +111,7 @@ class Answer:
             if not left and not self._is_answered:
                 self._answered()
 
-    def took(self, chunk: bytes) -> None:
-        """Say that the server has taken a chunk."""
-        self._record.sent += len(chunk)
-
-    def ended(self) -> None:
+    def end(self) -> None:
         """Say that there are no more chunks."""
         if not self._is_answered:
             self._answered()
@@ -124,7 +121,7 @@ class Answer:
         if self._is_over:
             return
         self._is_over = True
-        record = self._record
+        record = self.record
         if not self._is_answered:
             self._answered()
         record.duration = monotonic() - record.began
@@ -136,13 +133,13 @@ class Answer:
 
     def _answered(self) -> None:
         self._is_answered = True
-        record = self._record
+        record = self.record
         record.duration = monotonic() - record.began
         self._recorder.answer(record)
 
     def _close_file(self, close: Callable[[], object] | None, size: int) -> None:
         if sys.exc_info()[1] is None:  # the server has sent all of it
-            self._record.sent = size
+            self.record.sent = size
         try:
             if close is not None:
                 close()
@@ -156,7 +153,7 @@ class Answer:
         """
         if not self._is_over:
             self._is_over = True
-            self._recorder.abandoned.append((self._record, self._is_answered))
+            self._recorder.abandoned.append((self.record, self._is_answered))
 
 
 class _Recorded:
@@ -168,12 +165,14 @@ class _Recorded:
         self._answer, self._response = answer, response
 
     def __iter__(self) -> Iterator[bytes]:
+        # Nothing is called here that need not be: it is a part of what each request costs.
         answer = self._answer
+        record = answer.record
         for chunk in self._response:
             answer.count(chunk)
             yield chunk
-            answer.took(chunk)
-        answer.ended()
+            record.sent += len(chunk)
+        answer.end()
 
     def close(self) -> None:
         try:

@@ -7,7 +7,8 @@ from flask import Flask, got_request_exception
 from shared_utils.hosting.settings.secrets import masked_text
 from shared_utils.hosting.telemetry import threads, tracing
 from shared_utils.hosting.telemetry.access import AccessLog
-from shared_utils.hosting.telemetry.record import MOST_SAID, Recorder, current
+from shared_utils.hosting.telemetry.record import MOST_SAID, current
+from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.hosting.telling import told
 
 
@@ -19,7 +20,7 @@ def listen(recorder: Recorder) -> Recorder:
     threads.carry()
     got_request_exception.connect(_failed)
     recorder.entered.append(tracing.enter)
-    recorder.finished += [AccessLog(), tracing.leave]
+    recorder.finished.append(AccessLog())
     return recorder
 
 

@@ -6,6 +6,8 @@
 - To count makes nothing that the garbage collector counts: it would run finalizers of any app while
   the one lock is held that all apps and the host count under. Where a series is made that cannot be
   helped: there the thread which has the lock may take it again.
+- What every request is counted in is written in one step (`place_of`), where prometheus_client
+  would look for each value whether the process has forked, and take the lock again.
 - In a child that an app has forked, prometheus_client makes all values anew: the host's gauges
   would say there that no app is up. They are not there until somebody sets them.
 """
@@ -25,6 +27,21 @@ _MARK = "is_rowhouses"
 _OWN = '["rowhouse_'
 """What keys of the host's own metrics begin with: those of `mmap_key`."""
 
+lock = threading.RLock()
+"""Of prometheus_client's values: held while one of this process is changed. Where a series is made,
+the thread that has it may take it again."""
+
+
+def place_of(value: Any) -> tuple[Mapped, int]:
+    """Return the file of one of prometheus_client's values, and which of its numbers that is.
+
+    It is for who adds to several values at once, with :data:`lock` held. Then nobody else may
+    change them, since prometheus_client has copies; and in a forked process places are others.
+    """
+    value.get()  # there prometheus_client learns of a fork
+    file: Mapped = value._file
+    return file, file.place(value._key)
+
 
 def install() -> None:
     """Have prometheus_client use these from here on. May be called as often as one likes."""
@@ -32,7 +49,7 @@ def install() -> None:
     # By a name: older code, which a reload has replaced, may have done it.
     if not hasattr(present.MmapedDict, _MARK):
         present.MmapedDict = Mapped
-        present.Lock = threading.RLock
+        present.Lock = lambda: lock
 
 
 def reserve(path: Path) -> None:
@@ -78,13 +95,18 @@ class Mapped(_Dict):  # type: ignore[misc]
         """Write a value and its time, each in one step for whoever reads the file."""
         if key not in self._positions:
             self._init_value(key)
-        at = self._positions[key] >> 3
-        self._numbers[at] = value
-        self._numbers[at + 1] = timestamp
+        at = self.place(key)
+        self.numbers[at] = value
+        self.numbers[at + 1] = timestamp
+
+    def place(self, key: str) -> int:
+        """Return which of the numbers is the value of a key."""
+        place: int = self._positions[key] >> 3
+        return place
 
     def close(self) -> None:
         """Close the file; nothing more can be written to it."""
-        self._numbers.release()
+        self.numbers.release()
         super().close()
 
     def _init_value(self, key: str) -> None:
@@ -99,7 +121,7 @@ class Mapped(_Dict):  # type: ignore[misc]
             self._look()
 
     def _look(self) -> None:
-        self._numbers = memoryview(self._m).cast("d")
+        self.numbers = memoryview(self._m).cast("d")
 
 
 def _allocate(number: int, offset: int, size: int) -> None:

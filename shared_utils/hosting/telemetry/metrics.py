@@ -7,7 +7,7 @@ that is known: by the host, not by what gunicorn's master loads for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, valu
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
+from shared_utils.forks import call_in_child
 from shared_utils.hosting.telemetry import directory, folding, mapped
 from shared_utils.hosting.telemetry.record import METHODS, Record
 from shared_utils.hosting.telemetry.state import State
+from shared_utils.hosting.telemetry.tally import Tally, TallyInMemory, tally
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds; up to the default deadline."""
@@ -114,7 +116,8 @@ class Metrics:
             registry=registry,
         )
         # Kept, because to look one up takes as long as to count.
-        self._answered: dict[tuple[str, str, int], Counter] = {}
+        self._answered: dict[tuple[str, str, int], Tally | TallyInMemory] = {}
+        call_in_child(self._reset_in_child)
         self._duration_of = {app: self._durations.labels(app) for app in ["", *apps]}
         self._cpu_of = {app: self._cpu.labels(app) for app in self._duration_of}
         # There from the start: a rate needs a value before the first event.
@@ -128,20 +131,24 @@ class Metrics:
     def answered(self, record: Record) -> None:
         """Count a request that is answered but for its last bytes."""
         key = (record.app, record.method, record.status)
-        counter = self._answered.get(key)
-        if counter is None:
+        answers = self._answered.get(key)
+        if answers is None:
             method = record.method if record.method in METHODS else "other"
             counter = self._requests.labels(record.app, method, str(record.status))
+            answers = tally(counter, self._duration_of[record.app])
             if method == record.method:  # clients may make up others without end
-                self._answered[key] = counter
-        counter.inc()
-        self._duration_of[record.app].observe(_grained(record.duration))
+                self._answered[key] = answers
+        answers.add(_grained(record.duration))
         if record.shed:
             self._shed.labels(record.app, record.shed).inc()
 
-    def finished(self, record: Record) -> None:
-        """Count the CPU time of a request that has ended."""
-        self._cpu_of[record.app].inc(_grained(record.cpu))
+    def finished(self, records: Sequence[Record]) -> None:
+        """Count the CPU time of requests that have ended."""
+        seconds: dict[str, float] = {}
+        for record in records:
+            seconds[record.app] = seconds.get(record.app, 0.0) + record.cpu
+        for app, sum_of_app in seconds.items():
+            self._cpu_of[app].inc(_grained(sum_of_app))
 
     def exceeded(self, app: str) -> None:
         """Count a request that has taken longer than the app's deadline."""
@@ -189,6 +196,9 @@ class Metrics:
         """Return the names of the metrics, as a query has them."""
         described = self._own.collect()
         return sorted(m.name + ("_total" if m.type == "counter" else "") for m in described)
+
+    def _reset_in_child(self) -> None:
+        self._answered = {}
 
 
 def _grained(seconds: float) -> float:

@@ -8,6 +8,7 @@ costs nothing; gunicorn would log a traceback for every second figure.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from gunicorn.instrument import statsd
@@ -47,9 +48,10 @@ class AppFigures:
     def __init__(self, log: statsd.Statsd) -> None:
         self._log = log
 
-    def __call__(self, record: Record) -> None:
-        """Send how long a request took, and its status."""
-        if record.app:
-            log, name = self._log, f"app.{record.app}.request"
-            log.timer(f"{name}.duration", round(record.duration * 1e3, 3))
-            log.increment(f"{name}.status.{record.status}", 1)
+    def __call__(self, records: Sequence[Record]) -> None:
+        """Send how long each request took, and its status."""
+        for record in records:
+            if record.app:
+                log, name = self._log, f"app.{record.app}.request"
+                log.timer(f"{name}.duration", round(record.duration * 1e3, 3))
+                log.increment(f"{name}.status.{record.status}", 1)

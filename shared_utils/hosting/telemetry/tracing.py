@@ -82,12 +82,6 @@ def enter(record: Record, environ: WSGIEnvironment) -> None:
         _spans.enter(record, environ)
 
 
-def leave(record: Record) -> None:
-    """End the span of a request, if it has one."""
-    if record.span is not None:
-        record.span.leave(record)
-
-
 def switch() -> str:
     """Return the variable that switches tracing on; empty where it is off."""
     exporters = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()

@@ -27,7 +27,10 @@ class Written:
         self.handler.addFilter(ContextFilter())
 
     def of(
-        self, record: Record, formatter: logging.Formatter, others: Sequence[logging.Handler] = ()
+        self,
+        records: Sequence[Record],
+        formatter: logging.Formatter,
+        others: Sequence[logging.Handler] = (),
     ) -> str:
         self.stream.seek(0)
         self.stream.truncate()
@@ -38,14 +41,14 @@ class Written:
         root.handlers[:] = [self.handler, *others]
         root.setLevel(logging.INFO)
         try:
-            AccessLog()(record)
+            AccessLog()(records)
         finally:
             root.handlers[:] = kept
             root.setLevel(level)
         return self.stream.getvalue()
 
     def json(self, record: Record, others: Sequence[logging.Handler] = ()) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.of(record, JsonFormatter(), others))
+        told: dict[str, Any] = json.loads(self.of([record], JsonFormatter(), others))
         return told
 
 
@@ -55,7 +58,7 @@ def written() -> Written:
 
 
 def ended(**told: Any) -> Record:
-    record = Record("abcdef12", "trades", "192.0.2.1", "GET", "/trades/a%20b")
+    record = Record("abcdef12", "trades", "192.0.2.1", "GET", "/trades/a b")
     record.status, record.sent = 200, 13
     record.duration, record.waited, record.cpu = 0.0123456, 0.001, 0.0098
     for name, value in told.items():
@@ -89,15 +92,25 @@ def test_a_text_line(written: Written) -> None:
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO    \[\d+\] trades abcdef12 "
         r"GET /trades/a%20b 200, 13 bytes in 12\.3 ms \(1\.0 waiting, 9\.8 of CPU\) "
         r"to 192\.0\.2\.1\n",
-        written.of(ended(), TextFormatter()),
+        written.of([ended()], TextFormatter()),
     )
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_requests_that_have_ended_together_are_a_line_each(
+    written: Written, formatter: logging.Formatter
+) -> None:
+    records = [ended(request_id=f"abcdef{number}", ended_at=1e9 + number) for number in range(60)]
+    lines = written.of(records, formatter)
+    assert lines == "".join(written.of([record], formatter) for record in records)
+    assert lines.count("\n") == 60
 
 
 def test_the_host_itself_and_traces(written: Written) -> None:
     line = written.json(ended(app="", trace_id="0" * 31 + "1"))
     assert line["app"] is None
     assert line["trace_id"] == "0" * 31 + "1"
-    assert f"trace {'0' * 31}1" in written.of(ended(trace_id="0" * 31 + "1"), TextFormatter())
+    assert f"trace {'0' * 31}1" in written.of([ended(trace_id="0" * 31 + "1")], TextFormatter())
 
 
 @pytest.mark.parametrize("trace_id", ["", "0" * 31 + "1"])
@@ -116,7 +129,7 @@ def test_where_logging_is_set_up_otherwise_it_is_a_record_with_the_same_fields(
 def test_it_can_be_switched_off(written: Written) -> None:
     logger.setLevel(logging.WARNING)
     try:
-        assert written.of(ended(), JsonFormatter()) == ""
+        assert written.of([ended()], JsonFormatter()) == ""
     finally:
         logger.setLevel(logging.NOTSET)
 
@@ -136,14 +149,14 @@ def test_nothing_in_a_request_makes_a_line(
     written: Written, client: str, method: str, app: str
 ) -> None:
     record = ended(client=client, method=method, app=app)
-    line = written.of(record, JsonFormatter())
+    line = written.of([record], JsonFormatter())
     assert line.isascii()
     assert line.index("\n") == len(line) - 1
     assert not re.search(r"[\0-\x1f\x7f]", line[:-1])
     told = json.loads(line)
     assert (told["client"], told["method"], told["app"] or "") == (client, method, app)
 
-    text = written.of(record, TextFormatter())
+    text = written.of([record], TextFormatter())
     assert text.endswith("\n")
     first, *others = text[:-1].split("\n")
     assert len(text[:-1].splitlines()) == 1 + len(others)  # no other line break of any kind

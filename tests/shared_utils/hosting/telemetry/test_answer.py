@@ -9,10 +9,11 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder
 
 from shared_utils.hosting.edge import Edge
-from shared_utils.hosting.telemetry.record import Record, Recorder, current
+from shared_utils.hosting.telemetry.record import Record, current
+from shared_utils.hosting.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -29,7 +30,8 @@ class Told:
         )
         self.recorder.finished.append(self._finished)
 
-    def _finished(self, record: Record) -> None:
+    def _finished(self, records: Sequence[Record]) -> None:
+        [record] = records
         assert record not in self.recorder.running.values()
         self.events.append("finished")
         self.records.append(record)

@@ -17,7 +17,7 @@ def sums(*seconds: float) -> dict[str, float]:
         record = Record(app="shop", method="GET")
         record.status, record.duration, record.cpu = 200, duration, duration
         metrics.answered(record)
-        metrics.finished(record)
+        metrics.finished([record])
     return {
         sample.name: sample.value
         for metric in metrics.collect()

@@ -18,8 +18,8 @@ from werkzeug.wrappers import Response
 
 from shared_utils.hosting.edge import Edge
 from shared_utils.hosting.proxy import CheckedProxyFix
-from shared_utils.hosting.telemetry import tracing
-from shared_utils.hosting.telemetry.record import Record, Recorder, current
+from shared_utils.hosting.telemetry.record import Record, current
+from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.hosting.telemetry.spans import Spans
 from shared_utils.logging import trace_parent
 
@@ -44,7 +44,7 @@ class Traced:
         self.records: list[Record] = []
         self.recorder = Recorder()
         self.recorder.entered.append(self.spans.enter)
-        self.recorder.finished += [tracing.leave, self.records.append]
+        self.recorder.finished.append(self.records.extend)
 
     def client(self, app: WSGIApplication) -> Client:
         return Client(Edge(app, recorder=self.recorder))

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared_utils.hosting.telemetry import backlog
+from shared_utils.hosting.telemetry.backlog import Backlog
+from shared_utils.hosting.telemetry.record import Record
+from shared_utils.hosting.telemetry.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+PATIENCE = 30.0
+
+
+def ended(number: int = 0) -> Record:
+    record = Record(str(number))
+    record.duration = time.monotonic() - record.began
+    return record
+
+
+class Told:
+    """What a backlog has told of, by which thread; it may be kept from going on."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[Record]] = []
+        self.threads: set[int] = set()
+        self.is_in = threading.Event()
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.backlog = Backlog(self)
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        self.is_in.set()
+        assert self.may_go_on.wait(PATIENCE)
+        self.batches.append(records)
+        self.threads.add(threading.get_ident())
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for batch in self.batches for record in batch]
+
+    def hang(self) -> None:
+        """Have its thread hang with one request."""
+        self.may_go_on.clear()
+        self.backlog.add(ended())
+        assert self.is_in.wait(PATIENCE)
+
+    def end(self) -> None:
+        self.may_go_on.set()
+        self.backlog.end(PATIENCE)
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    made = Told()
+    made.backlog.start()
+    yield made
+    made.end()
+
+
+def test_all_that_end_are_told_of_once_and_in_their_order(told: Told) -> None:
+    records = [ended(number) for number in range(1000)]
+    for record in records:
+        told.backlog.add(record)
+    told.end()
+    assert told.records == records
+    assert threading.get_ident() not in told.threads
+
+
+def test_threads_that_end_requests_at_once_lose_none(told: Told) -> None:
+    def adding(start: int) -> list[Record]:
+        records = [ended(start + number) for number in range(500)]
+        for record in records:
+            told.backlog.add(record)
+        return records
+
+    with ThreadPoolExecutor(8) as pool:
+        added = [r for part in pool.map(adding, range(0, 4000, 500)) for r in part]
+    told.end()
+    assert sorted(int(r.request_id) for r in told.records) == list(range(4000))
+    assert {id(record) for record in told.records} == {id(record) for record in added}
+
+
+def test_it_sleeps_and_wakes_again(
+    told: Told, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    for number in range(5):
+        told.backlog.add(ended(number))
+        eventually(lambda: len(told.records) == number + 1)  # noqa: B023
+        eventually(lambda: told.backlog._due == 0)
+
+
+def test_those_that_end_together_are_told_of_together(told: Told) -> None:
+    told.hang()
+    others = [ended(number) for number in range(100)]
+    for record in others:
+        told.backlog.add(record)
+    told.end()
+    assert told.batches[1] == others
+
+
+def test_where_the_thread_is_lost_requests_tell_of_themselves(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "LOST_AFTER", -1.0)
+    told.hang()
+    told.may_go_on.set()  # for this thread; the other one may still hang
+    last = ended()
+    told.backlog.add(last)
+    told.end()
+    assert last in told.records
+
+
+def test_where_too_many_wait_the_one_that_ends_tells_of_all(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "MOST", 10)
+    told.hang()
+    for number in range(10):
+        told.backlog.add(ended(number))
+    assert told.records == []
+    told.may_go_on.set()
+    told.backlog.add(ended(10))
+    assert len(told.records) >= 11
+
+
+def test_a_listener_that_raises_anything_does_not_end_it(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    seen: list[Record] = []
+
+    def fails(records: Sequence[Record]) -> None:
+        seen.extend(records)
+        raise SystemExit(3)
+
+    made = Backlog(fails)
+    made.start()
+    for number in range(3):
+        made.add(ended(number))
+        eventually(lambda: len(seen) == number + 1)  # noqa: B023
+    made.end(PATIENCE)
+
+
+def test_the_end_is_given_up_where_the_thread_hangs(told: Told) -> None:
+    told.hang()
+    told.backlog.end(0.01)
+    assert told.records == []
+
+
+class Gathered:
+    """A recorder that gathers, and what it has told."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.records: list[Record] = []
+        self.recorder.finished.append(self.records.extend)
+        self.recorder.gather()
+
+
+def test_a_recorder_that_settles_has_told_of_all() -> None:
+    gathered = Gathered()
+    records = [Record() for _ in range(100)]
+    for record in records:
+        gathered.recorder.begin(record)
+        gathered.recorder.finish(record)
+    gathered.recorder.settle(PATIENCE)
+    assert gathered.records == records
+    assert all(record.ended_at for record in records)
+
+
+def test_after_that_requests_tell_of_themselves() -> None:
+    gathered = Gathered()
+    gathered.recorder.settle(PATIENCE)
+    gathered.recorder.settle(PATIENCE)
+    late = Record()
+    gathered.recorder.finish(late)
+    assert gathered.records == [late]
+
+
+def test_a_forked_process_has_no_such_thread_and_does_not_tell_what_is_its_parents() -> None:
+    gathered = Gathered()
+    backlog_of_parent = gathered.recorder._backlog
+    gathered.recorder.reset()
+    own = Record()
+    gathered.recorder.finish(own)
+    assert gathered.records == [own]
+    assert backlog_of_parent is not None
+    backlog_of_parent.end(PATIENCE)
+
+
+def test_where_the_machine_has_no_thread_left_requests_tell_of_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    gathered = Gathered()
+    record = Record()
+    gathered.recorder.finish(record)
+    assert gathered.records == [record]
