@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import logging
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ class Exchange(Clock):
     _headers: Headers
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
-    _is_offered = _is_begun = _has_ended = _is_over = False
+    _is_offered = _is_begun = _is_complete = _has_ended = _is_over = False
     _write_to_server: Callable[[bytes], object]
     _server_failure: BaseException | None = None
     _iterable: Any = None
@@ -69,11 +70,14 @@ class Exchange(Clock):
     _chunks: Iterator[bytes] | None = None
     _first: object = _END
     """The first chunk, which the server has not asked for yet."""
+    _whole: bytes | None = None
+    """The first chunk, where it is all of the body."""
 
     def __init__(
         self, terms: Terms, environ: WSGIEnvironment, start_response: StartResponse, permit: Permit
     ) -> None:
-        super().__init__(terms, environ)
+        # Not by calling the clock's, for the same reason.
+        self._terms, self._environ, self.limit = terms, environ, terms.deadline
         self._start_response, self._permit = start_response, permit
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = contextvars.copy_context()
@@ -89,6 +93,13 @@ class Exchange(Clock):
             file = self._in_app(self._called, app, environ)
             if file is not None:
                 return self._sent_by_server(file)
+            first = self._first
+            if type(first) is bytes and len(first) == self._left and not self._is_begun:
+                # Most responses are one chunk: what is to be done with it, is done here.
+                self._commit()
+                self._permit.stop()
+                self._whole, self._left = first, 0
+                self._is_complete = self._has_ended = True
         except BaseException as error:
             self._chunks = None
             try:
@@ -99,7 +110,10 @@ class Exchange(Clock):
         return self
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body, chunk by chunk; what is raised here is for the server alone."""
+        """Return the chunks of the body; what their iterator raises is for the server alone."""
+        return self._iterated() if self._whole is None else iter((self._whole,))
+
+    def _iterated(self) -> Iterator[bytes]:
         chunk, self._first = self._first, _END
         is_servers = False
         try:
@@ -110,6 +124,9 @@ class Exchange(Clock):
                 is_servers = False
                 if self._chunks is None:
                     return
+                if self._left == 0:  # what the app does behind its last byte belongs to its close
+                    self._is_complete = True
+                    break
                 chunk = self._in_app(next, self._chunks, _END)
             self._has_ended = True
             if not self._is_begun or (self._left is not None and self._left > 0):
@@ -176,12 +193,17 @@ class Exchange(Clock):
     def _close_response(self) -> None:
         close = self._close or getattr(self._iterable, "close", None)
         try:
-            if close is not None:
-                close()
+            # Where the server has taken all of it: it closes in an ``except`` or ``finally`` else.
+            if self._is_complete and self._chunks is not None and sys.exc_info()[1] is None:
+                next(self._chunks, _END)
         finally:
-            # These may lead back here: without them nothing waits for a garbage collection. Here,
-            # because what they end may be a generator of the app that still has to clean up.
-            self._iterable = self._chunks = self._close = close = None
+            try:
+                if close is not None:
+                    close()
+            finally:
+                # These may lead back here: without them nothing waits for a garbage collection.
+                # Here, because what they end may be a generator of the app that has to clean up.
+                self._iterable = self._chunks = self._close = close = None
 
     # What the app calls.
 

@@ -68,6 +68,16 @@ class Body:
         return chunk() if callable(chunk) else chunk  # type: ignore[no-any-return]
 
 
+class Closing:
+    """A response that has to be closed."""
+
+    def __init__(self, chunks: Iterable[bytes], close: Callable[[], object]) -> None:
+        self.chunks, self.close = chunks, close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.chunks)
+
+
 def answering(
     body: Any, status: Any = "200 OK", headers: Any = TEXT, *, starts: int = 1
 ) -> WSGIApplication:
@@ -443,10 +453,78 @@ def test_one_that_never_begins_is_replaced(wall: Callable[..., Wall]) -> None:
 
 def test_the_slot_is_given_back_with_the_last_byte_announced(wall: Callable[..., Wall]) -> None:
     headers = [("Content-Length", "6")]
-    server = wall().serve(answering(Body(b"one", b"two", b""), headers=headers))
-    assert [load.running for load in server.loads] == [1, 0, 0]
-    assert [load.threads for load in server.loads] == [1, 1, 1]
+    server = wall().serve(answering(Body(b"one", b"two"), headers=headers))
+    assert [load.running for load in server.loads] == [1, 0]
+    assert [load.threads for load in server.loads] == [1, 1]
     assert server.load == NOTHING
+
+
+SPLITS = pytest.mark.parametrize("chunks", [[b"onetwo"], [b"one", b"two"]], ids=["whole", "two"])
+
+
+@SPLITS
+def test_behind_its_last_byte_an_app_goes_on_once_and_closes(
+    wall: Callable[..., Wall], chunks: list[bytes]
+) -> None:
+    did: list[str] = []
+
+    def body() -> Iterator[bytes]:
+        yield from chunks
+        did.append("went on")
+        yield b"beyond its length"
+        did.append("and on")
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "6")])
+        return Closing(body(), lambda: did.append("closed"))
+
+    server = wall().serve(app)
+    assert (server.body, server.raised, did) == (b"onetwo", None, ["went on", "closed"])
+    assert server.load == NOTHING
+
+
+@SPLITS
+def test_what_is_raised_behind_the_last_byte_is_logged_and_the_response_stands(
+    wall: Callable[..., Wall], chunks: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[int] = []
+    body = Body(*chunks, lambda: raised(SystemExit(3)), close=lambda: closed.append(1))
+    server = wall().serve(answering(body, headers=[("Content-Length", "6")]))
+    assert (server.status, server.body, server.raised) == (200, b"onetwo", None)
+    assert (closed, server.load) == ([1], NOTHING)
+    assert "trades failed in close(); its response stands" in caplog.text
+
+
+@SPLITS
+def test_an_app_does_not_go_on_where_the_server_failed_to_send_its_last_byte(
+    wall: Callable[..., Wall], chunks: list[bytes]
+) -> None:
+    did: list[str] = []
+
+    def body() -> Iterator[bytes]:
+        try:
+            yield from chunks
+            did.append("went on")
+        finally:
+            did.append("cleaned up")
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "6")])
+        return body()
+
+    def serve() -> None:
+        """Answer as gunicorn does: it closes a response in the end, whatever has failed."""
+        response = wall().begin(app)
+        try:
+            for _ in zip(range(len(chunks)), response, strict=False):
+                pass
+            raise BrokenPipeError
+        finally:
+            response.close()  # type: ignore[attr-defined]
+
+    with pytest.raises(BrokenPipeError):
+        serve()
+    assert did == ["cleaned up"]
 
 
 def test_without_a_length_it_is_given_back_when_the_response_is_closed(
