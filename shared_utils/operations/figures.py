@@ -26,10 +26,10 @@ class Figures:
     Attributes:
         requests: answered in that time; ``shed``: refused by the host; ``late``: ended past their
             deadline.
-        errors: answered with 5xx, but for those that were shed: what the host refuses is not the
-            app's failure.
+        errors: answered with 5xx, but for those that were shed or that came while the app was
+            closed or not built: what the host answers is not the app's failure.
         rate: requests a second; ``shed_rate``: of those, refused.
-        error_rate: errors among the requests that were not shed, 0 to 1; None without any.
+        error_rate: errors among the requests that the app was given, 0 to 1; None without any.
         p50: seconds that half of the requests took at most; ``p99``: 99 of 100. None without any.
         cpu: cores that it kept busy.
         cpu_share: its part of the CPU time of all apps, 0 to 1; None where they took none.
@@ -78,8 +78,9 @@ def _figures(
     total = newer.apps[app]
     requests = _grown(older, newer, app, "requests")
     shed = _grown(older, newer, app, "shed")
-    served = max(requests - shed, 0.0)
-    errors = max(_grown(older, newer, app, "errors") - shed, 0.0)
+    hosts = shed + _grown(older, newer, app, "unserved")
+    served = max(requests - hosts, 0.0)
+    errors = max(_grown(older, newer, app, "errors") - hosts, 0.0)
     counts = _grown_counts(older.apps.get(app), total)
     return Figures(
         requests=requests,

@@ -21,6 +21,7 @@ class Total:
         errors: those of them that were answered with 5xx.
         cpu: seconds of CPU time that they took.
         shed: refused because of the fair share.
+        unserved: answered by the host, because the app was closed or not built.
         late: ended past their deadline.
         running: requests that have a slot.
         parked: requests that wait for one.
@@ -32,6 +33,7 @@ class Total:
     errors: float = 0
     cpu: float = 0
     shed: float = 0
+    unserved: float = 0
     late: float = 0
     running: float = 0
     parked: float = 0
@@ -43,6 +45,7 @@ _PLAIN = {
     "rowhouse_requests_running": "running",
     "rowhouse_requests_parked": "parked",
     "rowhouse_requests_shed_total": "shed",
+    "rowhouse_requests_unserved_total": "unserved",
     "rowhouse_app_cpu_seconds_total": "cpu",
     "rowhouse_deadline_exceeded_total": "late",
 }

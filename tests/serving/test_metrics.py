@@ -82,6 +82,7 @@ def test_what_is_counted(project: Project, serve: Serve) -> None:
     assert server.get("/well/", "BREW").status == 405
     assert server.get("/nowhere/else").status == 404
     assert server.get("/late/").status == 504
+    assert server.get("/sick/").status == 503
 
     samples = scraped(server)
     assert value(samples, "requests_total", app="well", method="GET", status="200") == 5
@@ -89,6 +90,8 @@ def test_what_is_counted(project: Project, serve: Serve) -> None:
     assert value(samples, "requests_total", app="", method="GET", status="404") == 1
     assert value(samples, "request_duration_seconds_count", app="well") == 6
     assert value(samples, "request_duration_seconds_bucket", app="well", le="+Inf") == 6
+    assert value(samples, "requests_unserved_total", app="sick") == 1
+    assert value(samples, "requests_unserved_total", app="well") == 0
     for reason in ("threads", "queue_timeout"):
         assert (
             "rowhouse_requests_shed_total",

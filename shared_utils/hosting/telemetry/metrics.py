@@ -89,6 +89,12 @@ class Metrics:
             ["app", "reason"],
             registry=registry,
         )
+        self._unserved = Counter(
+            "rowhouse_requests_unserved_total",
+            "Requests that the host has answered because the app was closed or not built.",
+            ["app"],
+            registry=registry,
+        )
         self._cpu = Counter(
             "rowhouse_app_cpu_seconds_total",
             "Seconds of CPU time of the threads that requests were answered in.",
@@ -122,6 +128,7 @@ class Metrics:
         self._cpu_of = {app: self._cpu.labels(app) for app in self._duration_of}
         # There from the start: a rate needs a value before the first event.
         self._exceeded_of = {app: self._exceeded.labels(app) for app in apps}
+        self._unserved_of = {app: self._unserved.labels(app) for app in apps}
         for app in apps:
             for reason in REASONS:
                 self._shed.labels(app, reason)
@@ -141,6 +148,8 @@ class Metrics:
         answers.add(_grained(record.duration))
         if record.shed:
             self._shed.labels(record.app, record.shed).inc()
+        elif record.unserved:
+            self._unserved_of[record.app].inc()
 
     def finished(self, records: Sequence[Record]) -> None:
         """Count the CPU time of requests that have ended."""

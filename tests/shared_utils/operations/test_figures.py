@@ -55,6 +55,13 @@ def test_what_the_host_refuses_is_no_error_of_the_app() -> None:
     assert (shop.errors, shop.error_rate) == (0, None)
 
 
+def test_nor_is_what_it_answers_while_the_app_is_closed() -> None:
+    older = sample(0, shop=Total(requests=100, errors=10, unserved=10))
+    newer = sample(10, shop=Total(requests=200, errors=103, shed=20, unserved=80))
+    shop = between(older, newer)["shop"]
+    assert (shop.errors, shop.error_rate, shop.shed) == (3, 0.3, 20)
+
+
 def test_counters_that_begin_anew_count_from_there() -> None:
     older = sample(0, shop=Total(requests=900, cpu=9, bounds=BOUNDS, counts=(9, 9, 9)))
     newer = sample(10, shop=Total(requests=20, cpu=1, bounds=BOUNDS, counts=(2, 2, 2)))

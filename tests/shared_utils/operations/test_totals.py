@@ -28,6 +28,7 @@ def registry() -> CollectorRegistry:
     shed = Counter("rowhouse_requests_shed", "", ["app", "reason"], registry=made)
     shed.labels("shop", "threads").inc(5)
     shed.labels("shop", "queue_timeout").inc(6)
+    Counter("rowhouse_requests_unserved", "", ["app"], registry=made).labels("shop").inc(9)
     Counter("rowhouse_app_cpu_seconds", "", ["app"], registry=made).labels("shop").inc(1.5)
     Counter("rowhouse_deadline_exceeded", "", ["app"], registry=made).labels("shop").inc()
     Gauge("of_somebody_else", "", ["app"], registry=made).labels("shop").set(99)
@@ -40,6 +41,7 @@ SHOP = Total(
     errors=1,
     cpu=1.5,
     shed=11,
+    unserved=9,
     late=1,
     running=3,
     parked=2,
