@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from shared_utils.hosting.telemetry import trace_context
 from shared_utils.hosting.telemetry.answer import SAFE_HEADERS, Answer
-from shared_utils.hosting.telemetry.record import Record, current, path_of
+from shared_utils.hosting.telemetry.record import Record, current
 from shared_utils.hosting.telemetry.recorder import Recorder
-from shared_utils.logging import app_name, request_id
+from shared_utils.logging import app_name, request_id, trace_parent
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -51,16 +51,19 @@ class Edge:
             self._name,
             environ.get("REMOTE_ADDR", ""),
             environ.get("REQUEST_METHOD", ""),
-            path_of(environ),
+            environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
         )
         # On every request, or the thread's next one would be logged as this one.
         request_id.set(given)
         app_name.set(self._name)
         current.set(record)
-        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+        # What most requests do not need is not called: each call is a part of what they all cost.
+        if "HTTP_UPGRADE" in environ and environ["HTTP_UPGRADE"].lower() == "websocket":
             record.status = 101  # who takes the connection over does not say so
-        trace_context.accept(environ, record)
-        self.recorder.enter(record, environ)
+        if "HTTP_TRACEPARENT" in environ or trace_parent.get():  # its own, or the last request's
+            trace_context.accept(environ, record)
+        if self.recorder.entered:
+            self.recorder.enter(record, environ)
         answer = Answer(self.recorder, record, start_response)
         try:
             response = self._app(environ, answer.start)

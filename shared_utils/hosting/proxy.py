@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from werkzeug.http import parse_list_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from shared_utils.hosting.telemetry.record import current, path_of
+from shared_utils.hosting.telemetry.record import current
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -57,7 +57,8 @@ class CheckedProxyFix:
 
     def _recorded(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         record = current.get()
-        record.client, record.raw_path = environ.get("REMOTE_ADDR", ""), path_of(environ)
+        record.client = environ.get("REMOTE_ADDR", "")
+        record.raw_path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         return self._app(environ, start_response)
 
 

@@ -3,11 +3,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
+import select
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import given
@@ -193,6 +196,18 @@ def test_text_for_a_terminal_and_json_elsewhere(
     assert stream.getvalue().count("hello") == 1
 
 
+def test_what_the_encoding_lacks_is_written_as_an_escape(
+    root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="ascii")
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    configure_logging()
+    logging.getLogger("gunicorn.error").info("hellö")
+    assert b"hell\\xf6\n" in written.getvalue()
+
+
 @given(message=hostile.TEXT, name=hostile.TEXT, extra=hostile.TEXT)
 def test_nothing_that_is_logged_can_pose_as_a_line(message: str, name: str, extra: str) -> None:
     in_json, in_text = Written(JsonFormatter()), Written(TextFormatter())
@@ -238,3 +253,50 @@ def test_a_trace_is_on_each_line(in_json: Written) -> None:
     in_json.logger.info("x")
     trace_parent.reset(token)
     assert in_json.json["trace_id"] == "a" * 32
+
+
+def torn(stream: TextIO, read: Callable[[], bytes]) -> tuple[list[bytes], list[str]]:
+    """Write many lines at once; return what was read in one piece each, and the lines."""
+    lines = [f"{number:03}{'x' * 300}" for number in range(100)]
+    LineHandler(stream).write(*lines)
+    stream.close()
+    pieces = []
+    while piece := read():
+        pieces.append(piece)
+    return pieces, lines
+
+
+def test_lines_in_one_pipe_with_others_are_never_torn() -> None:
+    # As packets, so that a piece is what was written in one call.
+    read_end, write_end = os.pipe2(os.O_DIRECT)
+    with os.fdopen(read_end, "rb", buffering=0) as reader:
+        writer = os.fdopen(write_end, "w", encoding="utf-8")
+        pieces, lines = torn(writer, lambda: reader.read(1 << 20) or b"")
+    assert b"".join(pieces).decode().split() == lines
+    assert all(piece.endswith(b"\n") for piece in pieces)
+    assert all(len(piece) <= select.PIPE_BUF for piece in pieces)
+    assert len(pieces) <= 9, "as few as there may be"
+
+
+def test_one_that_is_longer_than_that_is_written_all_the_same() -> None:
+    read_end, write_end = os.pipe2(os.O_DIRECT)
+    with os.fdopen(read_end, "rb", buffering=0) as reader:
+        with os.fdopen(write_end, "w", encoding="utf-8") as writer:
+            LineHandler(writer).write("a", "ä" * select.PIPE_BUF, "b")
+        told = b"".join(iter(lambda: reader.read(1 << 20) or b"", b""))
+    assert told.decode() == f"a\n{'ä' * select.PIPE_BUF}\nb\n"
+
+
+def test_to_a_file_many_lines_go_in_one_call(tmp_path: Path) -> None:
+    class Counted(io.FileIO):
+        calls = 0
+
+        def write(self, data: Any) -> int:
+            Counted.calls += 1
+            return super().write(data)
+
+    with io.TextIOWrapper(io.BufferedWriter(Counted(str(tmp_path / "log"), "w"))) as file:
+        lines = ["x" * 300] * 100
+        LineHandler(file).write(*lines)
+        assert Counted.calls == 1
+    assert (tmp_path / "log").read_text().split() == lines

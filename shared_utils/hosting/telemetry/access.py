@@ -36,11 +36,10 @@ class AccessLog:
             kind = type(handlers[0].formatter)
             line_of = {JsonFormatter: self._json, TextFormatter: self._text}.get(kind)
             if line_of is not None:
-                handlers[0].write(handlers[0].terminator.join(map(line_of, records)))
+                handlers[0].write(*map(line_of, records))
                 return
         for record in records:
-            extra = _fields(record)
-            logger.info("%s %s %d", record.method, record.path, record.status, extra=extra)
+            logger.handle(_as_usual(record))
 
     def _json(self, record: Record) -> str:
         now = record.ended_at
@@ -92,6 +91,15 @@ def _is_usual() -> bool:
             return False
         passing = passing.parent or root
     return True
+
+
+def _as_usual(record: Record) -> logging.LogRecord:
+    values = (record.method, record.path, record.status)
+    made = logger.makeRecord(
+        logger.name, logging.INFO, __file__, 0, "%s %s %d", values, None, extra=_fields(record)
+    )
+    made.created, made.msecs = record.ended_at, int(record.ended_at % 1 * 1000)
+    return made
 
 
 def _fields(record: Record) -> dict[str, Any]:

@@ -62,7 +62,9 @@ class Answer:
         self._left = _UNKNOWN
         self._is_answered = self._is_over = False
         self._cpu_began = thread_time()
-        recorder.begin(record)
+        recorder.running[id(record)] = record
+        if recorder.abandoned:
+            recorder.finish_abandoned()
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """Pass on status and headers, with the request's id and the safe ones where none are."""
@@ -94,6 +96,9 @@ class Answer:
             response: what the application has returned.
             wrapper: ``wsgi.file_wrapper`` of the server.
         """
+        if isinstance(response, Telling):
+            response.answer = self
+            return response
         if isinstance(wrapper, type) and type(response) is wrapper:
             # By itself, so that sendfile is used.
             size = self._left if self._left >= 0 else _rest(getattr(response, "filelike", None))
@@ -154,6 +159,31 @@ class Answer:
         if not self._is_over:
             self._is_over = True
             self._recorder.abandoned.append((self.record, self._is_answered))
+
+
+class Nobody:
+    """Takes the place of an answer where nobody asks what becomes of a response."""
+
+    record = Record()
+
+    def count(self, chunk: bytes) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+
+class Telling:
+    """A response that tells its answer by itself what `_Recorded` would tell of it.
+
+    It calls ``count`` right before it hands over a chunk, and adds to ``record.sent`` right after;
+    ``end`` when there are no more; ``finish`` when it is closed.
+    """
+
+    answer: Answer | Nobody = Nobody()
 
 
 class _Recorded:

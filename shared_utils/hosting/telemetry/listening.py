@@ -19,7 +19,8 @@ def listen(recorder: Recorder) -> Recorder:
     """
     threads.carry()
     got_request_exception.connect(_failed)
-    recorder.entered.append(tracing.enter)
+    if tracing.switch():
+        recorder.entered.append(tracing.enter)
     recorder.finished.append(AccessLog())
     return recorder
 

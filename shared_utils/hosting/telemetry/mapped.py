@@ -23,11 +23,27 @@ from prometheus_client import mmap_dict, values
 
 _Dict: Any = mmap_dict.MmapedDict
 _SIZE: int = mmap_dict._INITIAL_MMAP_SIZE
-_MARK = "is_rowhouses"
 _OWN = '["rowhouse_'
 """What keys of the host's own metrics begin with: those of `mmap_key`."""
 
-lock = threading.RLock()
+VERSION = 2
+"""Of what is put in place of prometheus_client's own here. A reload replaces this module but not
+that one, and puts a newer version in place of an older one."""
+
+
+def _lock() -> Any:
+    """Return the lock, which is kept where a reload does not replace it."""
+    kept: Any = values
+    if not hasattr(kept, "rowhouse_lock"):
+        kept.rowhouse_lock = made = threading.RLock()
+        # In the child of a fork nobody is left to release it.
+        os.register_at_fork(
+            before=made.acquire, after_in_parent=made.release, after_in_child=made.release
+        )
+    return kept.rowhouse_lock
+
+
+lock = _lock()
 """Of prometheus_client's values: held while one of this process is changed. Where a series is made,
 the thread that has it may take it again."""
 
@@ -44,10 +60,9 @@ def place_of(value: Any) -> tuple[Mapped, int]:
 
 
 def install() -> None:
-    """Have prometheus_client use these from here on. May be called as often as one likes."""
+    """Have prometheus_client use these from here on, where it does not do so already."""
     present: Any = values
-    # By a name: older code, which a reload has replaced, may have done it.
-    if not hasattr(present.MmapedDict, _MARK):
+    if getattr(present.MmapedDict, "version", None) != VERSION:
         present.MmapedDict = Mapped
         present.Lock = lambda: lock
 
@@ -75,7 +90,7 @@ class Mapped(_Dict):  # type: ignore[misc]
         OSError: there is no room for it, or for another key.
     """
 
-    is_rowhouses = True
+    version = VERSION
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         if not read_mode:

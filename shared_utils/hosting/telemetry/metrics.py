@@ -231,7 +231,8 @@ def know_processes() -> None:
     present: Any = values.ValueClass
     # Where there was no room when the master started, prometheus_client took it that there is no
     # directory; after a reload there may be one.
-    if directory.current() is not None and not hasattr(present, "learns_of_forks"):
+    is_ours = getattr(present, "version", None) == mapped.VERSION
+    if directory.current() is not None and not is_ours:
         number = os.getpid()
 
         def learn() -> None:
@@ -241,7 +242,7 @@ def know_processes() -> None:
         os.register_at_fork(after_in_child=learn)
         made: Any = values.MultiProcessValue
         values.ValueClass = made(lambda: number)
-        values.ValueClass.learns_of_forks = True
+        values.ValueClass.version = mapped.VERSION
 
 
 class _OfAll:

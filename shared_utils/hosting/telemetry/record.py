@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    pass
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 """Methods that HTTP knows; clients may make up others without end."""
@@ -19,12 +19,6 @@ MOST_SAID = 300
 """Characters of an error that are kept with a record, secrets masked; its log line has all."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
-
-
-def path_of(environ: WSGIEnvironment) -> str:
-    """Return the path of a request, with its prefix, as WSGI spells it."""
-    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return path
 
 
 class Span(Protocol):

@@ -88,16 +88,14 @@ class Recorder:
             except Exception:
                 self._complain()
 
-    def begin(self, record: Record) -> None:
-        """Take a request as running."""
-        self.running[id(record)] = record
-        if self.abandoned:
-            with contextlib.suppress(IndexError):  # another request has taken the last one
-                while True:
-                    abandoned, is_answered = self.abandoned.pop()
-                    if not is_answered:
-                        self.answer(abandoned)
-                    self.finish(abandoned)
+    def finish_abandoned(self) -> None:
+        """Tell that requests have ended whose responses were never closed."""
+        with contextlib.suppress(IndexError):  # another request has taken the last one
+            while True:
+                abandoned, is_answered = self.abandoned.pop()
+                if not is_answered:
+                    self.answer(abandoned)
+                self.finish(abandoned)
 
     def answer(self, record: Record) -> None:
         """Tell that a request is answered but for its last bytes."""
@@ -116,16 +114,17 @@ class Recorder:
                 record.span.leave(record)
             except Exception:
                 self._complain()
-        if self._backlog is None:
+        backlog = self._backlog
+        if backlog is None:
             self._tell((record,))
         else:
-            self._backlog.add(record)
+            backlog.add(record)
 
     def _tell(self, records: Sequence[Record]) -> None:
         for listener in self.finished:
             try:
                 listener(records)
-            except Exception:
+            except BaseException:  # a handler of an app's may raise anything, and end no thread
                 self._complain()
 
     def _complain(self) -> None:

@@ -26,8 +26,8 @@ class Tally:
     __slots__ = ("_bounds", "_buckets", "_count", "_counts", "_sum", "_times")
 
     def __init__(self, counter: Counter, durations: Histogram) -> None:
-        histogram = _open(durations)
-        self._counts, self._count = place_of(_open(counter)._value)
+        histogram: Any = durations
+        self._counts, self._count = place_of(counter._value)
         self._times, self._sum = place_of(histogram._sum)
         self._buckets = [place_of(bucket)[1] for bucket in histogram._buckets]
         self._bounds = histogram._upper_bounds
@@ -56,10 +56,5 @@ class TallyInMemory:
 
 def tally(counter: Counter, durations: Histogram) -> Tally | TallyInMemory:
     """Return what counts answers of one kind."""
-    is_in_file = getattr(_open(counter)._value, "_multiprocess", False)
+    is_in_file = getattr(counter._value, "_multiprocess", False)
     return (Tally if is_in_file else TallyInMemory)(counter, durations)
-
-
-def _open(metric: Any) -> Any:
-    """Return a metric whose values are prometheus_client's own."""
-    return metric

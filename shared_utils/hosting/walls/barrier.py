@@ -10,7 +10,6 @@ import contextlib
 import contextvars
 import logging
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.settings.secrets import masked_text
+from shared_utils.hosting.telemetry.answer import Telling
 from shared_utils.hosting.telemetry.record import MOST_SAID, current
 from shared_utils.hosting.telling import told
 from shared_utils.hosting.walls import refusals
@@ -43,10 +43,10 @@ logger = logging.getLogger(__name__)
 _END = object()
 
 
-class Exchange(Clock):
+class Exchange(Clock, Telling):
     """One request to an app, and its response: what the server iterates over.
 
-    It is the clock of its request as well.
+    It is the clock of its request as well, and tells what becomes of it, to save another iterator.
 
     Args:
         terms: those of the app.
@@ -98,8 +98,7 @@ class Exchange(Clock):
                 # Most responses are one chunk: what is to be done with it, is done here.
                 self._commit()
                 self._permit.stop()
-                self._whole, self._left = first, 0
-                self._is_complete = self._has_ended = True
+                self._whole, self._left, self._has_ended = first, 0, True
         except BaseException as error:
             self._chunks = None
             try:
@@ -111,20 +110,30 @@ class Exchange(Clock):
 
     def __iter__(self) -> Iterator[bytes]:
         """Return the chunks of the body; what their iterator raises is for the server alone."""
-        return self._iterated() if self._whole is None else iter((self._whole,))
+        return self._in_parts() if self._whole is None else self._in_one(self._whole)
 
-    def _iterated(self) -> Iterator[bytes]:
+    def _in_one(self, chunk: bytes) -> Iterator[bytes]:
+        answer = self.answer
+        answer.count(chunk)
+        yield chunk
+        answer.record.sent += len(chunk)
+        self._is_complete = True
+
+    def _in_parts(self) -> Iterator[bytes]:
+        answer = self.answer
         chunk, self._first = self._first, _END
         is_servers = False
         try:
             while chunk is not _END:
                 counted = self._counted(chunk)
+                answer.count(counted)
                 is_servers = True  # what comes now, it does: it may have had enough
                 yield counted
                 is_servers = False
-                if self._chunks is None:
-                    return
-                if self._left == 0:  # what the app does behind its last byte belongs to its close
+                answer.record.sent += len(counted)
+                if self._chunks is None:  # it stands in place of the app's
+                    break
+                if self._left is not None and self._left <= 0:
                     self._is_complete = True
                     break
                 chunk = self._in_app(next, self._chunks, _END)
@@ -134,7 +143,11 @@ class Exchange(Clock):
         except BaseException as error:
             if is_servers:
                 raise
-            yield self._replaced(error)
+            replacement = self._replaced(error)
+            answer.count(replacement)
+            yield replacement
+            answer.record.sent += len(replacement)
+        answer.end()
 
     def close(self) -> None:
         """Close the app's response and give everything back, whatever that raises."""
@@ -145,12 +158,15 @@ class Exchange(Clock):
             self._in_app(self._close_response)
         except BaseException as error:
             self._stop_clock()
+            self._end_child(error)
             if self._terms.debug:
                 raise
             self._log("failed in close(); its response stands", error)
         finally:
             self._permit.let_go()
-            self._body = self._server_failure = None
+            self._body = self._server_failure = self._whole = None
+            self._first = _END
+            self.answer.finish()
 
     # The app at work.
 
@@ -172,8 +188,8 @@ class Exchange(Clock):
                 self.pause()
                 raise
             self.pause()
-        if self._permit.is_of_parent:  # a child that the app has forked: it has nobody to answer
-            os._exit(0)
+        if self._permit.is_of_parent:
+            self._end_child()
         return result
 
     def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
@@ -193,9 +209,9 @@ class Exchange(Clock):
     def _close_response(self) -> None:
         close = self._close or getattr(self._iterable, "close", None)
         try:
-            # Where the server has taken all of it: it closes in an ``except`` or ``finally`` else.
-            if self._is_complete and self._chunks is not None and sys.exc_info()[1] is None:
-                next(self._chunks, _END)
+            if self._is_complete and self._chunks is not None:
+                while next(self._chunks, _END) == b"":
+                    pass
         finally:
             try:
                 if close is not None:
@@ -298,8 +314,7 @@ class Exchange(Clock):
         is_too_slow = self.exceeded  # whatever the app has made of the interrupt
         self.restart(self.limit if is_too_slow else 0)  # for what is still to be closed
         mount, environ, body = self._terms.mount, self._environ, self._body
-        if self._permit.is_of_parent:  # a child that the app has forked: it has nobody to answer
-            os._exit(error.code if isinstance(error, SystemExit) and type(error.code) is int else 1)
+        self._end_child(error)
         if error is self._server_failure or (body is not None and error is body.failure):
             raise error
         if isinstance(error, StopIteration) and self._status is None:
@@ -323,6 +338,12 @@ class Exchange(Clock):
         self._is_begun, self._left = True, None
         self._permit.stop()
         return b"".join(chunks)
+
+    def _end_child(self, error: BaseException | None = None) -> None:
+        """End a child that the app has forked and let out of its code: it has nobody to answer."""
+        if self._permit.is_of_parent:
+            code = error.code if isinstance(error, SystemExit) else int(error is not None)
+            os._exit(code if type(code) is int else 1)
 
     def _stop_clock(self) -> None:
         with contextlib.suppress(DeadlineExceeded):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared_utils.forks import call_in_child
 from shared_utils.hosting.telemetry import backlog
-from shared_utils.hosting.telemetry.backlog import Backlog
+from shared_utils.hosting.telemetry.backlog import AT_ONCE, Backlog
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.telemetry.recorder import Recorder
 
@@ -25,7 +27,7 @@ def ended(number: int = 0) -> Record:
 
 
 class Told:
-    """What a backlog has told of, by which thread; it may be kept from going on."""
+    """What a backlog has told of, by which threads; its own may be made to hang."""
 
     def __init__(self) -> None:
         self.batches: list[Sequence[Record]] = []
@@ -36,8 +38,9 @@ class Told:
         self.backlog = Backlog(self)
 
     def __call__(self, records: Sequence[Record]) -> None:
-        self.is_in.set()
-        assert self.may_go_on.wait(PATIENCE)
+        if threading.current_thread() is self.backlog._thread:
+            self.is_in.set()
+            assert self.may_go_on.wait(PATIENCE)
         self.batches.append(records)
         self.threads.add(threading.get_ident())
 
@@ -98,23 +101,22 @@ def test_it_sleeps_and_wakes_again(
 
 def test_those_that_end_together_are_told_of_together(told: Told) -> None:
     told.hang()
-    others = [ended(number) for number in range(100)]
+    others = [ended(number) for number in range(2 * AT_ONCE + 1)]
     for record in others:
         told.backlog.add(record)
     told.end()
-    assert told.batches[1] == others
+    assert [len(batch) for batch in told.batches] == [1, AT_ONCE, AT_ONCE, 1]
+    assert told.records[1:] == others
 
 
-def test_where_the_thread_is_lost_requests_tell_of_themselves(
-    told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backlog, "LOST_AFTER", -1.0)
+def test_where_the_thread_is_lost_requests_tell_of_themselves(told: Told) -> None:
     told.hang()
-    told.may_go_on.set()  # for this thread; the other one may still hang
-    last = ended()
+    told.backlog._due = time.monotonic() - 1  # it hangs for so long
+    waiting, last = ended(), ended()
+    told.backlog._ended.append(waiting)
     told.backlog.add(last)
-    told.end()
-    assert last in told.records
+    assert told.records == [waiting, last]  # while the thread hangs
+    assert told.threads == {threading.get_ident()}
 
 
 def test_where_too_many_wait_the_one_that_ends_tells_of_all(
@@ -122,35 +124,43 @@ def test_where_too_many_wait_the_one_that_ends_tells_of_all(
 ) -> None:
     monkeypatch.setattr(backlog, "MOST", 10)
     told.hang()
-    for number in range(10):
-        told.backlog.add(ended(number))
+    waiting = [ended(number) for number in range(10)]
+    for record in waiting:
+        told.backlog.add(record)
     assert told.records == []
-    told.may_go_on.set()
-    told.backlog.add(ended(10))
-    assert len(told.records) >= 11
+    last = ended()
+    told.backlog.add(last)
+    assert told.records == [*waiting, last]
+    assert told.threads == {threading.get_ident()}
 
 
-def test_a_listener_that_raises_anything_does_not_end_it(
-    eventually: Callable[[Callable[[], bool]], None],
+def test_where_a_wake_up_was_lost_another_request_wakes_the_thread(
+    told: Told, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
-    seen: list[Record] = []
-
-    def fails(records: Sequence[Record]) -> None:
-        seen.extend(records)
-        raise SystemExit(3)
-
-    made = Backlog(fails)
-    made.start()
-    for number in range(3):
-        made.add(ended(number))
-        eventually(lambda: len(seen) == number + 1)  # noqa: B023
-    made.end(PATIENCE)
+    told.backlog._due = time.monotonic() - 1  # who was to wake it hangs: it sleeps, and is overdue
+    told.backlog.add(ended())
+    assert told.threads == {threading.get_ident()}
+    eventually(lambda: told.backlog._due == 0)  # it has gone round once
+    told.backlog.add(ended())
+    told.end()
+    assert len(told.records) == len(told.threads) == 2
 
 
-def test_the_end_is_given_up_where_the_thread_hangs(told: Told) -> None:
+def test_at_the_end_another_thread_tells_of_the_rest_where_its_own_hangs(told: Told) -> None:
     told.hang()
+    rest = [ended(number) for number in range(100)]
+    for record in rest:
+        told.backlog.add(record)
     told.backlog.end(0.01)
-    assert told.records == []
+    assert told.records == rest
+
+
+def test_what_comes_after_the_end_tells_of_itself(told: Told) -> None:
+    told.backlog.end(PATIENCE)
+    late = ended()
+    told.backlog.add(late)
+    assert told.records == [late]
+    assert told.threads == {threading.get_ident()}
 
 
 class Gathered:
@@ -167,7 +177,7 @@ def test_a_recorder_that_settles_has_told_of_all() -> None:
     gathered = Gathered()
     records = [Record() for _ in range(100)]
     for record in records:
-        gathered.recorder.begin(record)
+        gathered.recorder.running[id(record)] = record
         gathered.recorder.finish(record)
     gathered.recorder.settle(PATIENCE)
     assert gathered.records == records
@@ -183,15 +193,37 @@ def test_after_that_requests_tell_of_themselves() -> None:
     assert gathered.records == [late]
 
 
+def test_a_listener_that_raises_anything_ends_no_thread_and_keeps_no_other_from_listening(
+    eventually: Callable[[Callable[[], bool]], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(records: Sequence[Record]) -> None:
+        raise SystemExit(3)
+
+    gathered = Gathered()
+    gathered.recorder.finished.insert(0, fails)
+    for number in range(3):
+        gathered.recorder.finish(Record())
+        eventually(lambda: len(gathered.records) == number + 1)  # noqa: B023
+    gathered.recorder.settle(PATIENCE)
+    assert "SystemExit: 3" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_has_no_such_thread_and_does_not_tell_what_is_its_parents() -> None:
     gathered = Gathered()
-    backlog_of_parent = gathered.recorder._backlog
-    gathered.recorder.reset()
-    own = Record()
-    gathered.recorder.finish(own)
-    assert gathered.records == [own]
-    assert backlog_of_parent is not None
-    backlog_of_parent.end(PATIENCE)
+    call_in_child(gathered.recorder.reset)  # as a row does
+    theirs = [Record() for _ in range(3)]
+    for record in theirs:
+        gathered.recorder.finish(record)
+    child = os.fork()
+    if not child:
+        gathered.records.clear()
+        own = Record()
+        gathered.recorder.finish(own)
+        os._exit(0 if gathered.records == [own] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    gathered.recorder.settle(PATIENCE)
+    assert gathered.records == theirs
 
 
 def test_where_the_machine_has_no_thread_left_requests_tell_of_themselves(

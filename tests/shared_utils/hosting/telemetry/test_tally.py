@@ -63,17 +63,83 @@ assert (answers, seconds) == (80_000, 80_000 * GRAIN)
 assert set(buckets) == {80_000}
 """
 
-FORKED = """
+LOCKED = """
+from shared_utils.hosting.telemetry import mapped
+
 kind = tally(counter.labels("200"), durations.labels("shop"))
-kind.add(1.0)
-child = os.fork()
+with mapped.lock:  # as another thread may hold it
+    adding = threading.Thread(target=kind.add, args=(1.0,), daemon=True)
+    adding.start()
+    adding.join(0.1)
+    assert counted("200", "seconds")[0] == 0
+adding.join()
+assert counted("200", "seconds")[0] == 1
+
+import prometheus_client.values
+assert prometheus_client.values.Lock() is mapped.lock
+"""
+
+FORKED = """
+from shared_utils.hosting.telemetry import mapped
+from shared_utils.hosting.telemetry.metrics import Metrics
+from shared_utils.hosting.telemetry.record import Record
+
+metrics = Metrics(["shop"])
+
+def answered():
+    record = Record(app="shop", method="GET")
+    record.status, record.duration = 200, 1.0
+    metrics.answered(record)
+
+go_on, holds = threading.Event(), threading.Event()
+
+def holding():
+    with mapped.lock:
+        holds.set()
+        go_on.wait(0.2)
+
+answered()
+threading.Thread(target=holding).start()
+holds.wait()
+child = os.fork()  # waits until nobody holds the lock, which nobody would release in the child
 if not child:
-    kind = tally(counter.labels("200"), durations.labels("shop"))
-    kind.add(2.0)
+    answered()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-kind.add(4.0)
-assert counted("200", "seconds")[:2] == (3.0, 7.0)
+assert os.path.exists(f"{os.environ['PROMETHEUS_MULTIPROC_DIR']}/counter_{child}.db")
+answered()
+told = metrics.text()[0].decode()
+assert 'rowhouse_requests_total{app="shop",method="GET",status="200"} 3.0' in told, told
+assert 'rowhouse_request_duration_seconds_sum{app="shop"} 3.0' in told, told
+"""
+
+RELOADED = """
+import importlib, sys
+from shared_utils.hosting.telemetry import mapped
+
+def reload():
+    for name in [name for name in sys.modules if name.startswith("shared_utils")]:
+        del sys.modules[name]
+    again = importlib.import_module("shared_utils.hosting.telemetry.mapped")
+    importlib.import_module("shared_utils.hosting.telemetry.metrics").know_processes()
+    return again
+
+assert reload().lock is mapped.lock
+import prometheus_client.values as values
+assert values.MmapedDict is mapped.Mapped, "the same version stays"
+
+del values.MmapedDict.place  # as in an older version
+values.MmapedDict.version = values.ValueClass.version = mapped.VERSION - 1
+assert reload().Mapped is values.MmapedDict is not mapped.Mapped
+
+from shared_utils.hosting.telemetry.tally import tally
+again = CollectorRegistry()
+kind = tally(
+    Counter("answers_total", "Answers.", ["status"], registry=again).labels("200"),
+    Histogram("seconds", "Seconds.", ["by"], buckets=BUCKETS, registry=again).labels("shop"),
+)
+kind.add(1.0)
+assert counted("200", "seconds")[:2] == (1.0, 1.0)
 """
 
 UNCOLLECTED = """
@@ -105,6 +171,14 @@ def test_it_counts_what_prometheus_client_counts(tmp_path: Path) -> None:
 
 def test_threads_lose_nothing_while_the_file_grows(tmp_path: Path) -> None:
     run(THREADS, tmp_path)
+
+
+def test_it_waits_for_who_changes_other_values(tmp_path: Path) -> None:
+    run(LOCKED, tmp_path)
+
+
+def test_a_reload_goes_on_with_the_same_lock_and_replaces_what_is_older(tmp_path: Path) -> None:
+    run(RELOADED, tmp_path)
 
 
 def test_a_forked_process_counts_in_files_of_its_own(tmp_path: Path) -> None:

@@ -252,19 +252,36 @@ def test_an_app_that_has_dealt_with_the_connection_says_so_to_the_server(
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_child_that_the_app_forks_answers_nobody(wall: Callable[..., Wall]) -> None:
+@pytest.mark.parametrize("where", ["the call", "the body", "behind its last byte", "the close"])
+def test_a_child_that_the_app_forks_answers_nobody(wall: Callable[..., Wall], where: str) -> None:
     server = wall()
+    codes: list[int] = []
 
-    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def fork(here: str) -> None:
+        if where != here:
+            return
         child = os.fork()
         if child == 0:
             server.walls.reset_after_fork()  # as a row does
             sys.exit(7)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        start_response("200 OK", TEXT)
-        return [b"%d" % code]
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
-    assert server.serve(forks).body == b"7"
+    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        fork("the call")
+        start_response("200 OK", [("Content-Length", "6")])
+        return Closing(body(), lambda: fork("the close"))
+
+    def body() -> Iterator[bytes]:
+        yield b"one"
+        fork("the body")
+        yield b"two"
+        fork("behind its last byte")
+
+    me = os.getpid()
+    answer = server.serve(forks)
+    if os.getpid() != me:  # or it would go on with this test, and all others
+        os._exit(99)
+    assert (answer.body, codes) == (b"onetwo", [7])
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -459,7 +476,11 @@ def test_the_slot_is_given_back_with_the_last_byte_announced(wall: Callable[...,
     assert server.load == NOTHING
 
 
-SPLITS = pytest.mark.parametrize("chunks", [[b"onetwo"], [b"one", b"two"]], ids=["whole", "two"])
+SPLITS = pytest.mark.parametrize(
+    "chunks",
+    [[b"onetwo"], [b"one", b"two"], [b"onetwo, and more"], [b"one", b"two, and more"]],
+    ids=["whole", "in two", "too long", "in two, too long"],
+)
 
 
 @SPLITS
@@ -471,15 +492,17 @@ def test_behind_its_last_byte_an_app_goes_on_once_and_closes(
     def body() -> Iterator[bytes]:
         yield from chunks
         did.append("went on")
-        yield b"beyond its length"
+        yield b""
         did.append("and on")
+        yield b"beyond its length"
+        did.append("too far")
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Length", "6")])
         return Closing(body(), lambda: did.append("closed"))
 
     server = wall().serve(app)
-    assert (server.body, server.raised, did) == (b"onetwo", None, ["went on", "closed"])
+    assert (server.sent, server.raised, did) == (chunks, None, ["went on", "and on", "closed"])
     assert server.load == NOTHING
 
 
@@ -490,14 +513,15 @@ def test_what_is_raised_behind_the_last_byte_is_logged_and_the_response_stands(
     closed: list[int] = []
     body = Body(*chunks, lambda: raised(SystemExit(3)), close=lambda: closed.append(1))
     server = wall().serve(answering(body, headers=[("Content-Length", "6")]))
-    assert (server.status, server.body, server.raised) == (200, b"onetwo", None)
+    assert (server.status, server.sent, server.raised) == (200, chunks, None)
     assert (closed, server.load) == ([1], NOTHING)
     assert "trades failed in close(); its response stands" in caplog.text
 
 
 @SPLITS
-def test_an_app_does_not_go_on_where_the_server_failed_to_send_its_last_byte(
-    wall: Callable[..., Wall], chunks: list[bytes]
+@pytest.mark.parametrize("taken", ["none", "all but asks for no more"])
+def test_an_app_does_not_go_on_where_the_server_has_not_taken_its_last_byte(
+    wall: Callable[..., Wall], chunks: list[bytes], taken: str
 ) -> None:
     did: list[str] = []
 
@@ -512,18 +536,11 @@ def test_an_app_does_not_go_on_where_the_server_failed_to_send_its_last_byte(
         start_response("200 OK", [("Content-Length", "6")])
         return body()
 
-    def serve() -> None:
-        """Answer as gunicorn does: it closes a response in the end, whatever has failed."""
-        response = wall().begin(app)
-        try:
-            for _ in zip(range(len(chunks)), response, strict=False):
-                pass
-            raise BrokenPipeError
-        finally:
-            response.close()  # type: ignore[attr-defined]
-
-    with pytest.raises(BrokenPipeError):
-        serve()
+    response = wall().begin(app)
+    iterator = iter(response)  # kept, as gunicorn does: or the generator would be at its end
+    if taken != "none":
+        assert [next(iterator) for _ in chunks] == chunks
+    response.close()  # type: ignore[attr-defined]
     assert did == ["cleaned up"]
 
 
