@@ -113,8 +113,13 @@ def entries() -> list[Entry]:
 @contextlib.contextmanager
 def _opened() -> Iterator[BinaryIO]:
     path().parent.mkdir(parents=True, exist_ok=True)
-    with open(path(), "ab", buffering=0, opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
+    with open(path(), "a+b", buffering=0, opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
         yield file
+
+
+def _ends_with_a_line(file: BinaryIO) -> bool:
+    size = os.fstat(file.fileno()).st_size
+    return not size or os.pread(file.fileno(), 1, size - 1) == b"\n"
 
 
 def _write(file: BinaryIO, action: str, app: str, outcome: str, message: str) -> str:
@@ -137,6 +142,8 @@ def _write(file: BinaryIO, action: str, app: str, outcome: str, message: str) ->
     )
     told = json.dumps(dataclasses.asdict(entry))
     line = told.encode() + b"\n"
+    if not _ends_with_a_line(file):  # there was no room for the rest of it
+        line = b"\n" + line
     try:
         if file.write(line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

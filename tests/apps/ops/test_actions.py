@@ -136,6 +136,9 @@ def test_a_log_that_was_cut_off_or_tampered_with_is_shown_all_the_same(console: 
     page = console.get("/ops/audit").text
     assert page.count("Closed for maintenance") == 1
 
+    console.act("/ops/apps/shop/open")  # on a line of its own
+    assert console.get("/ops/audit").text.count("Ended maintenance") == 1
+
 
 def lacking(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
     """Return the entry that the host's log has in place of the audit log."""
