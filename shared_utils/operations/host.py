@@ -134,7 +134,8 @@ class Operations:
     def running(self, name: str) -> Sequence[Request]:
         """Return the requests of an app that run, oldest first."""
         answers = self._ask({"ask": "running", "app": name})
-        return sorted(_requests(answers, "running"), key=lambda request: -request.age)
+        # Not by their age, which each worker tells of another moment: they would change places.
+        return sorted(_requests(answers, "running"), key=lambda request: request.at)
 
     def recent(self, name: str) -> Recent | None:
         """Return what was slow and what has failed of an app; None where no worker has it."""

@@ -188,7 +188,8 @@ class Exchange(Clock, Telling):
                 self.pause()
                 raise
             self.pause()
-        if self._permit.is_of_parent:
+        permit = self._permit
+        if permit.shares is not permit.bulkhead.shares:  # it is its parent's; see there
             self._end_child()
         return result
 
@@ -199,7 +200,9 @@ class Exchange(Clock, Telling):
         is_wrapped = isinstance(wrapper, type) and type(response) is wrapper
         if is_wrapped and is_plain_file(getattr(response, "filelike", None), self._left):
             return response
-        chunks = self._chunks = _chunks(response)
+        if not (hasattr(type(response), "__iter__") or hasattr(type(response), "__getitem__")):
+            raise Misuse(f"it returned {shown(response)}; return an iterable of bytes")
+        chunks = self._chunks = iter(response)
         first: object = b""
         while first == b"":  # headers wait for a byte, as the deadline does
             first = next(chunks, _END)
@@ -366,12 +369,6 @@ class Exchange(Clock, Telling):
                 said,
                 f"\n{trace}" if trace else "",
             )
-
-
-def _chunks(response: Any) -> Iterator[bytes]:
-    if not (hasattr(type(response), "__iter__") or hasattr(type(response), "__getitem__")):
-        raise Misuse(f"it returned {shown(response)}; return an iterable of bytes")
-    return iter(response)
 
 
 def _is_raised_in_app(error: BaseException) -> bool:

@@ -22,6 +22,8 @@ class Permit(Parked):
 
     Attributes:
         runs: it has a slot.
+        bulkhead: where it was given.
+        shares: of the process that it was given in.
     """
 
     _slot_is_there: threading.Lock
@@ -29,19 +31,19 @@ class Permit(Parked):
     _holds = True
 
     def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share, *, runs: bool) -> None:
-        self._bulkhead, self._shares, self._share = bulkhead, shares, share
+        self.bulkhead, self.shares, self._share = bulkhead, shares, share
         self.runs = runs
 
     def run(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds for a slot, unless it has one; say whether it has come."""
         if self.runs:
             return True
-        lock, shares, share = self._bulkhead.lock, self._shares, self._share
+        lock, shares, share = self.bulkhead.lock, self.shares, self._share
         with lock:
             self.runs = shares.take(share)
         if self.runs:
             return True
-        self._bulkhead.before_waiting()
+        self.bulkhead.before_waiting()
         self._slot_is_there = threading.Lock()  # not under the lock: see shares.py
         self._slot_is_there.acquire()
         with lock:
@@ -63,15 +65,15 @@ class Permit(Parked):
         if not self.runs:
             return
         self.runs = False
-        shares = self._shares
-        if shares is not self._bulkhead.shares:
+        shares = self.shares
+        if shares is not self.bulkhead.shares:
             return
-        with self._bulkhead.lock:
+        with self.bulkhead.lock:
             admitted = shares.give_back(self._share)
         while admitted is not None:
             assert isinstance(admitted, Permit)
             admitted._slot_is_there.release()
-            with self._bulkhead.lock:
+            with self.bulkhead.lock:
                 admitted = shares.admit()
 
     def let_go(self) -> None:
@@ -81,14 +83,14 @@ class Permit(Parked):
         if not self._holds:
             return
         self._holds = False
-        if self._shares is self._bulkhead.shares:
-            with self._bulkhead.lock:
-                self._shares.let_go(self._share)
+        if self.shares is self.bulkhead.shares:
+            with self.bulkhead.lock:
+                self.shares.let_go(self._share)
 
     @property
     def is_of_parent(self) -> bool:
         """Whether this process was forked since it was given."""
-        return self._shares is not self._bulkhead.shares
+        return self.shares is not self.bulkhead.shares
 
     def __del__(self) -> None:
         """See that nothing is lost with a response that nobody has closed.
@@ -96,7 +98,7 @@ class Permit(Parked):
         Not given back here: this may run in the middle of anything, under the lock as well.
         """
         if self._holds:
-            self._bulkhead.abandoned.append(self)
+            self.bulkhead.abandoned.append(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ class Shares:
 
     def take(self, share: Share) -> bool:
         """Give an app a slot, if it may have one and none of its requests waits already."""
-        if share.parked or not self._may_run(share):
+        if share.parked or (share.running and not self._may_run(share)):
             return False
         share.running += 1
         self.running += 1
