@@ -17,7 +17,7 @@ import re
 import select
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TextIO
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
@@ -145,22 +145,36 @@ class LineHandler(logging.StreamHandler[TextIO]):
         return True
 
     def write(self, *lines: str) -> None:
-        """Write lines that are formatted already; many in one call, none of them torn.
+        """Write lines that are formatted already, many in one call.
 
         Into the same pipe other processes write between two calls, and between two parts of one
-        that is longer than ``PIPE_BUF`` (POSIX, write()). A file takes any length in one.
+        that is longer than ``PIPE_BUF`` (POSIX, write()): so none is torn that is not longer by
+        itself. A file takes any length in one.
+
+        Raises:
+            OSError: the stream did not take all of them; it was given each.
         """
+        failure: OSError | None = None
+        for piece in self._pieces(lines):
+            try:
+                self._write(piece)
+            except OSError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _pieces(self, lines: Iterable[str]) -> Iterator[list[str]]:
         piece: list[str] = []
         size = 0
         for line in lines:
-            length = (len(line) if line.isascii() else 4 * len(line)) + len(self.terminator)
+            length = (len(line) if line.isascii() else 10 * len(line)) + len(self.terminator)
             if piece and size + length > self._at_once:
-                self._write(piece)
+                yield piece
                 piece, size = [], 0
             piece.append(line)
             size += length
         if piece:
-            self._write(piece)
+            yield piece
 
     def _write(self, lines: list[str]) -> None:
         text = self.terminator.join([*lines, ""])
@@ -176,7 +190,7 @@ def _at_once(stream: TextIO) -> int:
     """Return how many bytes a stream takes in one call, whole."""
     try:
         is_file = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-    except (OSError, ValueError):  # a stream in memory
+    except (AttributeError, OSError, ValueError):  # a stream that is none of the system's
         is_file = True
     return 64 * 1024 if is_file else select.PIPE_BUF
 

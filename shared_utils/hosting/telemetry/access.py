@@ -19,6 +19,10 @@ from shared_utils.logging import JsonFormatter, LineHandler, TextFormatter, show
 
 logger = logging.getLogger("rowhouse.access")
 
+LONGEST_PATH = 1000
+"""Characters of a path that a line has. It is there twice, and a line of more than ``PIPE_BUF``
+bytes could be torn by another process's (`LineHandler.write`)."""
+
 
 class AccessLog:
     """Writes the lines of requests that have ended; a listener of a `Recorder`."""
@@ -38,15 +42,21 @@ class AccessLog:
             if line_of is not None:
                 handlers[0].write(*map(line_of, records))
                 return
+        failure: Exception | None = None
         for record in records:
-            logger.handle(_as_usual(record))
+            try:
+                logger.handle(_as_usual(record))
+            except Exception as error:  # a handler of somebody's; the others' lines are written
+                failure = error
+        if failure is not None:
+            raise failure
 
     def _json(self, record: Record) -> str:
         now = record.ended_at
         _, written, _ = self._written(int(now))
         trace = f', "trace_id": "{record.trace_id}"' if record.trace_id else ""
         app = quoted(record.app) if record.app else "null"
-        method, path = quoted(record.method), record.path
+        method, path = quoted(record.method), _path(record)
         # Id, path and trace are such that they need no quoting.
         return (
             f'{{"time": "{written}.{int(now % 1 * 1000):03d}Z", "level": "info", '
@@ -66,7 +76,7 @@ class AccessLog:
         trace = f" trace {record.trace_id}" if record.trace_id else ""
         return shown(
             f"{written}.{int(now % 1 * 1000):03d} INFO    [{getpid()}]{app} {record.request_id} "
-            f"{record.method} {record.path} {record.status}, {record.sent} bytes "
+            f"{record.method} {_path(record)} {record.status}, {record.sent} bytes "
             f"in {record.duration * 1e3:.1f} ms "
             f"({record.waited * 1e3:.1f} waiting, {record.cpu * 1e3:.1f} of CPU) "
             f"to {record.client or '-'}{trace}"
@@ -83,6 +93,11 @@ class AccessLog:
         return kept
 
 
+def _path(record: Record) -> str:
+    path = record.path
+    return path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
+
+
 def _is_usual() -> bool:
     """Say whether a record would reach the handlers of the root logger, and no others."""
     root, passing = logging.root, logger
@@ -94,7 +109,7 @@ def _is_usual() -> bool:
 
 
 def _as_usual(record: Record) -> logging.LogRecord:
-    values = (record.method, record.path, record.status)
+    values = (record.method, _path(record), record.status)
     made = logger.makeRecord(
         logger.name, logging.INFO, __file__, 0, "%s %s %d", values, None, extra=_fields(record)
     )
@@ -108,7 +123,7 @@ def _fields(record: Record) -> dict[str, Any]:
         "app": record.app,
         "client": record.client,
         "method": record.method,
-        "path": record.path,
+        "path": _path(record),
         "status": record.status,
         "duration_ms": round(record.duration * 1e3, 3),
         "waited_ms": round(record.waited * 1e3, 3),

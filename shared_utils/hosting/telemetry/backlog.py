@@ -1,11 +1,13 @@
-"""Requests that have ended, and a thread that tells of them: many at a time, out of their way.
+"""Requests that have ended, told of many at a time.
 
 To log a request and to count its CPU time takes a quarter as long where it is done for many at
-once: what does it is in the processor's caches then, and many lines are written in one call. A
-client that has its answer may find its line in the log only :data:`PAUSE` later.
+once: what does it is in the processor's caches then, and many lines are written in one call. It is
+done by the request that ends as the last of :data:`AT_ONCE`: another thread would want the
+interpreter while requests do. For what is left over there is one all the same, which looks more and
+more rarely as long as requests do without it.
 
-The thread may be lost: a garbage collection in it runs finalizers of any app, and whoever reads
-the log may have stopped. Then requests tell of themselves, as they do without this thread.
+That thread may be lost: a garbage collection in it runs finalizers of any app, and whoever reads
+the log may have stopped. Then requests tell of themselves, as they do without it.
 """
 
 from __future__ import annotations
@@ -13,18 +15,18 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import monotonic, sleep  # now: an app may replace them later
+from time import monotonic  # now: an app may replace it later
 
 from shared_utils.hosting.telemetry.record import Record
 
+AT_ONCE = 32
+"""Requests that are told of together: the next one in that thread waits for it."""
 PAUSE = 0.05
-"""Seconds in which requests are gathered."""
-AT_ONCE = 64
-"""Requests that are told of together at most: others want the interpreter as well."""
+"""Seconds that a request waits for others."""
+LONGEST = 0.8
+"""Seconds that it may be where there were more than enough of them up to then."""
 LOST_AFTER = 5.0
 """Seconds without a sign of the thread after which it is held to be lost."""
-MOST = 10_000
-"""Requests that wait at most; with another one, the thread that ends it tells of all."""
 
 
 class Backlog:
@@ -32,7 +34,7 @@ class Backlog:
 
     Args:
         tell: called with some of them, in the order in which they have ended; by several threads
-            at once where the one for it is lost. It must not raise.
+            at once, it may be. It must not raise.
     """
 
     def __init__(self, tell: Callable[[Sequence[Record]], object]) -> None:
@@ -56,12 +58,15 @@ class Backlog:
 
     def add(self, record: Record) -> None:
         """Take a request that has just ended."""
-        # In this order, which is the other way round in `_run`: so one of both sees the other.
+        # First, as `_run` looks for it last: so one of both sees the other.
         self._ended.append(record)
-        if record.began + record.duration > self._due:
-            self._rouse()
-        elif len(self._ended) > MOST:
-            self._tell_all()
+        if len(self._ended) >= AT_ONCE or self._is_over:
+            self._tell(self._taken())
+        elif record.began + record.duration > self._due:
+            if self._due:  # it is lost
+                self._tell(self._taken())
+            else:
+                self._wake()
 
     def end(self, within: float) -> None:
         """Tell of all that is left, and end the thread.
@@ -75,26 +80,25 @@ class Backlog:
         self._thread.join(within)
         if self._thread.is_alive():
             rest = threading.Thread(target=self._tell_all, name="rowhouse-telemetry", daemon=True)
-            rest.start()
-            rest.join(within)
+            try:
+                rest.start()
+            except RuntimeError:  # the machine has no thread left
+                self._tell_all()
+            else:
+                rest.join(within)
 
-    def _rouse(self) -> None:
-        is_lost = self._due or self._is_over
-        self._wake()  # also a lost one: perhaps it only sleeps, and who should wake it was lost
-        if is_lost:
-            self._tell_all()
+    def forget(self) -> None:
+        """In a forked process: tell of nothing, which is the parent's to do."""
+        self._is_over = True
+        self._ended.clear()
 
     def _wake(self) -> None:
-        # Nothing here and below makes what the garbage collector counts and is not needed: a
-        # finalizer that hangs would keep the one who wakes the thread from doing so.
+        # This makes nothing that the garbage collector counts: a finalizer that hangs would keep
+        # the thread asleep.
         try:  # noqa: SIM105
             self._asleep.release()
         except RuntimeError:  # another request has woken it
             pass
-
-    def _tell_all(self) -> None:
-        while ended := self._taken():
-            self._tell(ended)
 
     def _taken(self) -> list[Record]:
         taken: list[Record] = []
@@ -105,15 +109,28 @@ class Backlog:
             pass
         return taken
 
+    def _tell_all(self) -> None:
+        while ended := self._taken():
+            self._tell(ended)
+
+    def _have_waited(self) -> bool:
+        """Say whether there are requests of which nobody will tell who ends as one of many."""
+        try:
+            oldest = self._ended[0]
+        except IndexError:
+            return False
+        return oldest.began + oldest.duration < monotonic() - PAUSE
+
     def _run(self) -> None:
+        pause = PAUSE
         while not self._is_over:
             self._due = monotonic() + LOST_AFTER
-            sleep(PAUSE)
-            while ended := self._taken():
-                self._tell(ended)
-                self._due = monotonic() + LOST_AFTER
-                if len(ended) < AT_ONCE:  # the others may gather
-                    break
+            self._asleep.acquire(timeout=pause)  # the end does not wait for it
+            if self._have_waited():
+                pause = PAUSE
+                self._tell(self._taken())
+            elif self._ended:
+                pause = min(2 * pause, LONGEST)
             if not self._ended:
                 self._due = 0.0
                 if not self._ended and not self._is_over:  # else one has ended in between

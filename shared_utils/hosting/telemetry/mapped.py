@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -35,11 +36,11 @@ def _lock() -> Any:
     """Return the lock, which is kept where a reload does not replace it."""
     kept: Any = values
     if not hasattr(kept, "rowhouse_lock"):
-        kept.rowhouse_lock = made = threading.RLock()
-        # In the child of a fork nobody is left to release it.
-        os.register_at_fork(
-            before=made.acquire, after_in_parent=made.release, after_in_child=made.release
-        )
+        made: Any = threading.RLock()
+        kept.rowhouse_lock = made
+        # In the child of a fork nobody may be left to release it. A fork does not wait for it: it
+        # would wait for other locks with this one held.
+        os.register_at_fork(after_in_child=lambda: made._is_owned() or made._at_fork_reinit())
     return kept.rowhouse_lock
 
 
@@ -122,7 +123,9 @@ class Mapped(_Dict):  # type: ignore[misc]
     def close(self) -> None:
         """Close the file; nothing more can be written to it."""
         self.numbers.release()
-        super().close()
+        # In a forked process, where the parent was just making them anew, others may be left.
+        with contextlib.suppress(BufferError):
+            super().close()
 
     def _init_value(self, key: str) -> None:
         size = self._capacity

@@ -6,11 +6,8 @@ import re
 from contextvars import ContextVar
 from threading import get_ident
 from time import monotonic, time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    pass
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 """Methods that HTTP knows; clients may make up others without end."""

@@ -55,13 +55,16 @@ class Recorder:
         self.answered: list[Answered] = []
         self.finished: list[Finished] = []
         self._complained_at = 0.0
+        self._backlog: Backlog | None = None
         self.reset()
 
     def reset(self) -> None:
         """Begin anew: in a forked process nothing runs."""
+        if self._backlog is not None:
+            self._backlog.forget()
         self.running: dict[int, Record] = {}
         self.abandoned: deque[tuple[Record, bool]] = deque()
-        self._backlog: Backlog | None = None
+        self._backlog = None
 
     def gather(self) -> None:
         """From here on, tell of requests that have ended in a thread of its own, some at once."""

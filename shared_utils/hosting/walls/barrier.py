@@ -244,6 +244,7 @@ class Exchange(Clock, Telling):
         return self._write
 
     def _write(self, data: bytes) -> None:
+        self._end_child()
         if self._has_ended:  # the next response on this connection may be a neighbour's
             raise Misuse("it writes to a response that has ended")
         self.outside(self._written, data)
@@ -346,7 +347,7 @@ class Exchange(Clock, Telling):
         """End a child that the app has forked and let out of its code: it has nobody to answer."""
         if self._permit.is_of_parent:
             code = error.code if isinstance(error, SystemExit) else int(error is not None)
-            os._exit(code if type(code) is int else 1)
+            os._exit(code if type(code) is int else int(code is not None))
 
     def _stop_clock(self) -> None:
         with contextlib.suppress(DeadlineExceeded):

@@ -94,7 +94,8 @@ def test_requests_of_all_workers_are_put_together(
     def answer(pid: int) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         request = {"app": "shop", "method": "GET", "path": f"/{pid}", "request_id": "x"}
         by_age = request | {"age": float(pid), "duration": float(pid), "at": float(pid)}
-        return lambda question: {"running": [by_age], "slowest": [by_age], "failed": [by_age]}
+        old = by_age | {"at": -float(pid)}
+        return lambda question: {"running": [old], "slowest": [by_age], "failed": [by_age]}
 
     for pid in (11, 12):
         workers.answering(monkeypatch, pid, answer(pid))

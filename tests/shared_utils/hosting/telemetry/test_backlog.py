@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared_utils.forks import call_in_child
-from shared_utils.hosting.telemetry import backlog
 from shared_utils.hosting.telemetry.backlog import AT_ONCE, Backlog
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.telemetry.recorder import Recorder
@@ -73,7 +72,15 @@ def test_all_that_end_are_told_of_once_and_in_their_order(told: Told) -> None:
         told.backlog.add(record)
     told.end()
     assert told.records == records
-    assert threading.get_ident() not in told.threads
+
+
+def test_the_last_of_so_many_tells_of_them_and_no_thread_is_woken_for_it(told: Told) -> None:
+    told.hang()  # so that it takes none
+    records = [ended(number) for number in range(2 * AT_ONCE - 1)]
+    for record in records:
+        told.backlog.add(record)
+    assert told.batches == [records[:AT_ONCE]]
+    assert told.threads == {threading.get_ident()}
 
 
 def test_threads_that_end_requests_at_once_lose_none(told: Told) -> None:
@@ -99,14 +106,14 @@ def test_it_sleeps_and_wakes_again(
         eventually(lambda: told.backlog._due == 0)
 
 
-def test_those_that_end_together_are_told_of_together(told: Told) -> None:
+def test_fewer_are_told_of_together_by_the_thread(told: Told) -> None:
     told.hang()
-    others = [ended(number) for number in range(2 * AT_ONCE + 1)]
+    others = [ended(number) for number in range(AT_ONCE - 1)]
     for record in others:
         told.backlog.add(record)
     told.end()
-    assert [len(batch) for batch in told.batches] == [1, AT_ONCE, AT_ONCE, 1]
-    assert told.records[1:] == others
+    assert told.batches[1:] == [others]
+    assert threading.get_ident() not in told.threads
 
 
 def test_where_the_thread_is_lost_requests_tell_of_themselves(told: Told) -> None:
@@ -119,40 +126,32 @@ def test_where_the_thread_is_lost_requests_tell_of_themselves(told: Told) -> Non
     assert told.threads == {threading.get_ident()}
 
 
-def test_where_too_many_wait_the_one_that_ends_tells_of_all(
-    told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backlog, "MOST", 10)
-    told.hang()
-    waiting = [ended(number) for number in range(10)]
-    for record in waiting:
-        told.backlog.add(record)
-    assert told.records == []
-    last = ended()
-    told.backlog.add(last)
-    assert told.records == [*waiting, last]
-    assert told.threads == {threading.get_ident()}
-
-
-def test_where_a_wake_up_was_lost_another_request_wakes_the_thread(
+def test_at_the_end_another_thread_tells_of_the_rest_where_its_own_hangs(
     told: Told, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
-    told.backlog._due = time.monotonic() - 1  # who was to wake it hangs: it sleeps, and is overdue
-    told.backlog.add(ended())
-    assert told.threads == {threading.get_ident()}
-    eventually(lambda: told.backlog._due == 0)  # it has gone round once
-    told.backlog.add(ended())
-    told.end()
-    assert len(told.records) == len(told.threads) == 2
-
-
-def test_at_the_end_another_thread_tells_of_the_rest_where_its_own_hangs(told: Told) -> None:
     told.hang()
-    rest = [ended(number) for number in range(100)]
+    rest = [ended(number) for number in range(AT_ONCE - 1)]
     for record in rest:
         told.backlog.add(record)
     told.backlog.end(0.01)
-    assert told.records == rest
+    eventually(lambda: told.records == rest)
+
+
+def test_nor_is_anything_left_where_there_is_no_other_thread(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    told.hang()
+    rest = ended()
+    told.backlog.add(rest)
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    told.backlog.end(0.01)
+    assert told.records == [rest]
+    after_that = ended()  # while the thread still hangs, and is not overdue
+    told.backlog.add(after_that)
+    assert told.records == [rest, after_that]
 
 
 def test_what_comes_after_the_end_tells_of_itself(told: Told) -> None:

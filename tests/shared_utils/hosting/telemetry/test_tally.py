@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from shared_utils.hosting.telemetry.tally import TallyInMemory, tally
 
 COUNTING = """
-import gc, os, threading
+import gc, os, signal, threading
 from shared_utils.hosting.telemetry.metrics import BUCKETS, know_processes
 
 know_processes()
@@ -91,19 +91,26 @@ def answered():
     record.status, record.duration = 200, 1.0
     metrics.answered(record)
 
-go_on, holds = threading.Event(), threading.Event()
-
 def holding():
     with mapped.lock:
         holds.set()
-        go_on.wait(0.2)
+        go_on.wait(60)
 
+holds, go_on = threading.Event(), threading.Event()
 answered()
 threading.Thread(target=holding).start()
 holds.wait()
-child = os.fork()  # waits until nobody holds the lock, which nobody would release in the child
+signal.alarm(30)  # ends what hangs
+child = os.fork()  # it does not wait for the lock, which nobody will release in the child
+go_on.set()
 if not child:
+    signal.alarm(30)
     answered()
+    with mapped.lock:
+        if not os.fork():  # nor is it lost where who forks has it
+            with mapped.lock:
+                os._exit(0)
+    assert os.wait()[1] == 0
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 assert os.path.exists(f"{os.environ['PROMETHEUS_MULTIPROC_DIR']}/counter_{child}.db")
