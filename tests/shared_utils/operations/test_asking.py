@@ -69,7 +69,7 @@ def test_a_worker_that_hangs_is_not_waited_for(workers: Workers) -> None:
     workers.listening(1)
     workers.listening(3)
     workers.answering(2, b'{"pid": 2}\n')
-    assert asking.ask(workers.folder, {}, patience=0.3) == {1: None, 2: {"pid": 2}, 3: None}
+    assert asking.ask(workers.folder, {}, patience=2.0) == {1: None, 2: {"pid": 2}, 3: None}
 
 
 @pytest.mark.parametrize("answer", [b"nonsense\n", b"[]\n", b'{"cut": ', b"", b"\xff\n"])
