@@ -300,3 +300,26 @@ def test_to_a_file_many_lines_go_in_one_call(tmp_path: Path) -> None:
         LineHandler(file).write(*lines)
         assert Counted.calls == 1
     assert (tmp_path / "log").read_text().split() == lines
+
+
+def test_what_a_stream_does_not_take_keeps_nothing_else_from_it() -> None:
+    class Full:
+        """Not one of the system's: it has no ``fileno``."""
+
+        def __init__(self) -> None:
+            self.written: list[str] = []
+
+        def write(self, text: str) -> None:
+            self.written.append(text)
+            if len(self.written) == 1:
+                raise BlockingIOError
+
+        def flush(self) -> None:
+            pass
+
+    stream: Any = Full()
+    handler = LineHandler(stream)
+    lines = ["x" * 40_000, "y" * 40_000]
+    with pytest.raises(BlockingIOError):
+        handler.write(*lines)
+    assert [text[0] for text in stream.written] == ["x", "y"]

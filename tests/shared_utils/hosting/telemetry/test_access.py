@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import select
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +125,29 @@ def test_where_logging_is_set_up_otherwise_it_is_a_record_with_the_same_fields(
     assert usual["time"] == "2001-09-09T01:46:40.250Z"
     assert otherwise == usual
     assert "GET /trades/a%20b 200" in another.stream.getvalue()
+
+
+def test_a_handler_that_fails_on_one_line_takes_no_other_along(written: Written) -> None:
+    class Fails(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            if getattr(record, "app", "") == "sick":
+                raise ValueError("as it likes to")
+            told.append(getattr(record, "request_id", ""))
+            return True
+
+    told: list[str] = []
+    records = [ended(request_id="one"), ended(app="sick"), ended(request_id="two")]
+    with pytest.raises(ValueError, match="as it likes to"):
+        written.of(records, JsonFormatter(), [Fails()])
+    assert told == ["one", "two"]
+
+
+def test_a_line_stays_short_whatever_path_was_asked_for(written: Written) -> None:
+    record = Record("abcdef12", "trades", "192.0.2.1", "GET", "/" + "," * 4000)
+    line = written.of([record], JsonFormatter())
+    assert len(line) <= select.PIPE_BUF
+    assert json.loads(line)["path"].startswith("/%2C%2C")
+    assert len(written.of([record], TextFormatter())) <= select.PIPE_BUF
 
 
 def test_it_can_be_switched_off(written: Written) -> None:

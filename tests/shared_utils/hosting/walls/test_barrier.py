@@ -285,6 +285,25 @@ def test_a_child_that_the_app_forks_answers_nobody(wall: Callable[..., Wall], wh
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_nor_by_what_it_writes(wall: Callable[..., Wall]) -> None:
+    server = wall()
+    codes: list[int] = []
+
+    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        write = start_response("200 OK", TEXT)
+        child = os.fork()
+        if child == 0:
+            server.walls.reset_after_fork()  # as a row does
+            write(b"from the child")
+            os._exit(99)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        write(b"from the parent")
+        return []
+
+    assert (server.serve(forks).body, codes) == (b"from the parent", [0])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("limit", [0.0, 60.0])
 @pytest.mark.parametrize("where", ["the call", "the body"])
 def test_nor_does_one_that_goes_on_as_its_parent(
