@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.raw import Client
 from tests.requirements import needed
 from tests.running import PATIENCE, Project, Serve, Server
 from tests.serving.siblings import Gate
@@ -56,3 +58,17 @@ def gate(project: Project, serve: Serve) -> Iterator[Gate]:
     made = Gate(project)
     yield made
     made.close()
+
+
+@pytest.fixture
+def clients() -> Iterator[Callable[..., list[Client]]]:
+    """Return a function that connects clients which have sent their requests, and read nothing."""
+    with contextlib.ExitStack() as stack:
+
+        def sent(server: Server, *requests: bytes, buffer: int | None = None) -> list[Client]:
+            return [
+                stack.enter_context(Client(server.port, buffer=buffer)).send(each)
+                for each in requests
+            ]
+
+        yield sent

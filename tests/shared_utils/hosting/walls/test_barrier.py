@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import logging
-import os
 import sys
 import tempfile
 import threading
@@ -17,14 +15,19 @@ from wsgiref.util import FileWrapper
 import pytest
 
 from shared_utils.hosting.walls.bulkhead import Load
+from tests.shared_utils.hosting.walls.apps import (
+    NOTHING,
+    TEXT,
+    Body,
+    answering,
+    is_replaced,
+    raised,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tests.shared_utils.hosting.walls.conftest import Wall
-
-NOTHING = Load(running=0, parked=0, threads=0)
-TEXT = [("Content-Type", "text/plain")]
 
 
 class Unspeakable(BaseException):
@@ -47,58 +50,6 @@ FAILURES: dict[str, Callable[[], object]] = {
     "Unspeakable": lambda: raised(Unspeakable()),
 }
 failures = pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-
-
-def raised(error: BaseException) -> None:
-    raise error
-
-
-class Body:
-    """An iterable whose every part may fail."""
-
-    def __init__(self, *chunks: Any, close: Callable[[], object] = lambda: None) -> None:
-        self.chunks = iter(chunks)
-        self.close = close
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        chunk = next(self.chunks)
-        return chunk() if callable(chunk) else chunk  # type: ignore[no-any-return]
-
-
-class Closing:
-    """A response that has to be closed."""
-
-    def __init__(self, chunks: Iterable[bytes], close: Callable[[], object]) -> None:
-        self.chunks, self.close = chunks, close
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.chunks)
-
-
-def answering(
-    body: Any, status: Any = "200 OK", headers: Any = TEXT, *, starts: int = 1
-) -> WSGIApplication:
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        for _ in range(starts):
-            start_response(status, headers)
-        return body  # type: ignore[no-any-return]
-
-    return app
-
-
-def is_replaced(wall: Wall, status: int = 500) -> bool:
-    """Say whether the server has got one sound problem response."""
-    [(_, headers)] = wall.starts
-    content = json.loads(wall.body)
-    assert wall.raised is None
-    assert headers["Content-Type"] == "application/problem+json"
-    assert int(headers["Content-Length"]) == len(wall.body)
-    assert (content["status"], content["app"]) == (status, "trades")
-    assert wall.load == NOTHING
-    return wall.status == status
 
 
 @failures
@@ -251,94 +202,6 @@ def test_an_app_that_has_dealt_with_the_connection_says_so_to_the_server(
     assert (server.starts, server.load, caplog.records) == ([], NOTHING, [])
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("where", ["the call", "the body", "behind its last byte", "the close"])
-def test_a_child_that_the_app_forks_answers_nobody(wall: Callable[..., Wall], where: str) -> None:
-    server = wall()
-    codes: list[int] = []
-
-    def fork(here: str) -> None:
-        if where != here:
-            return
-        child = os.fork()
-        if child == 0:
-            server.walls.reset_after_fork()  # as a row does
-            sys.exit(7)
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-
-    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        fork("the call")
-        start_response("200 OK", [("Content-Length", "6")])
-        return Closing(body(), lambda: fork("the close"))
-
-    def body() -> Iterator[bytes]:
-        yield b"one"
-        fork("the body")
-        yield b"two"
-        fork("behind its last byte")
-
-    me = os.getpid()
-    answer = server.serve(forks)
-    if os.getpid() != me:  # or it would go on with this test, and all others
-        os._exit(99)
-    assert (answer.body, codes) == (b"onetwo", [7])
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_nor_by_what_it_writes(wall: Callable[..., Wall]) -> None:
-    server = wall()
-    codes: list[int] = []
-
-    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        write = start_response("200 OK", TEXT)
-        child = os.fork()
-        if child == 0:
-            server.walls.reset_after_fork()  # as a row does
-            write(b"from the child")
-            os._exit(99)
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        write(b"from the parent")
-        return []
-
-    assert (server.serve(forks).body, codes) == (b"from the parent", [0])
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("limit", [0.0, 60.0])
-@pytest.mark.parametrize("where", ["the call", "the body"])
-def test_nor_does_one_that_goes_on_as_its_parent(
-    wall: Callable[..., Wall], limit: float, where: str
-) -> None:
-    server = wall(deadline=limit)
-    codes: list[int] = []
-
-    def fork() -> None:
-        child = os.fork()
-        if child == 0:
-            server.walls.reset_after_fork()  # as a row does
-        else:
-            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-
-    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if where == "the call":
-            fork()
-        start_response("200 OK", TEXT)
-        return body()
-
-    def body() -> Iterator[bytes]:
-        yield b"one, "
-        if where == "the body":
-            fork()
-        yield b"two"
-
-    me = os.getpid()
-    answer = server.serve(forks)
-    if os.getpid() != me:  # or it would go on with this test, and all others
-        os._exit(99)
-    assert answer.body == b"one, two"
-    assert codes == [0]
-
-
 def test_what_a_response_that_is_dropped_still_does_is_on_the_apps_account(
     wall: Callable[..., Wall],
 ) -> None:
@@ -460,114 +323,6 @@ def test_nothing_is_written_to_a_response_that_has_ended(
     server.serve(writes)
     assert b"late" not in server.sent
     assert "it writes to a response that has ended" in caplog.text
-    assert server.load == NOTHING
-
-
-@pytest.mark.parametrize(
-    ("status", "method", "length", "is_cut"),
-    [
-        ("200 OK", "GET", "9", True),
-        ("200 OK", "HEAD", "9", False),
-        ("304 Not Modified", "GET", "9", False),
-        ("204 No Content", "GET", "9", False),
-        ("200 OK", "GET", "3", False),
-        ("200 OK", "GET", "2", False),
-    ],
-)
-def test_a_response_shorter_than_announced_is_cut(
-    wall: Callable[..., Wall], status: str, method: str, length: str, is_cut: bool
-) -> None:
-    app = answering([b"one"], status=status, headers=[("Content-Length", length)])
-    server = wall().serve(app, method=method)
-    assert isinstance(server.raised, ConnectionResetError) == is_cut
-    assert server.load == NOTHING
-
-
-def test_one_that_never_begins_is_replaced(wall: Callable[..., Wall]) -> None:
-    assert is_replaced(wall().serve(answering([], headers=[("Content-Length", "9")])))
-
-
-def test_the_slot_is_given_back_with_the_last_byte_announced(wall: Callable[..., Wall]) -> None:
-    headers = [("Content-Length", "6")]
-    server = wall().serve(answering(Body(b"one", b"two"), headers=headers))
-    assert [load.running for load in server.loads] == [1, 0]
-    assert [load.threads for load in server.loads] == [1, 1]
-    assert server.load == NOTHING
-
-
-SPLITS = pytest.mark.parametrize(
-    "chunks",
-    [[b"onetwo"], [b"one", b"two"], [b"onetwo, and more"], [b"one", b"two, and more"]],
-    ids=["whole", "in two", "too long", "in two, too long"],
-)
-
-
-@SPLITS
-def test_behind_its_last_byte_an_app_goes_on_once_and_closes(
-    wall: Callable[..., Wall], chunks: list[bytes]
-) -> None:
-    did: list[str] = []
-
-    def body() -> Iterator[bytes]:
-        yield from chunks
-        did.append("went on")
-        yield b""
-        did.append("and on")
-        yield b"beyond its length"
-        did.append("too far")
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Length", "6")])
-        return Closing(body(), lambda: did.append("closed"))
-
-    server = wall().serve(app)
-    assert (server.sent, server.raised, did) == (chunks, None, ["went on", "and on", "closed"])
-    assert server.load == NOTHING
-
-
-@SPLITS
-def test_what_is_raised_behind_the_last_byte_is_logged_and_the_response_stands(
-    wall: Callable[..., Wall], chunks: list[bytes], caplog: pytest.LogCaptureFixture
-) -> None:
-    closed: list[int] = []
-    body = Body(*chunks, lambda: raised(SystemExit(3)), close=lambda: closed.append(1))
-    server = wall().serve(answering(body, headers=[("Content-Length", "6")]))
-    assert (server.status, server.sent, server.raised) == (200, chunks, None)
-    assert (closed, server.load) == ([1], NOTHING)
-    assert "trades failed in close(); its response stands" in caplog.text
-
-
-@SPLITS
-@pytest.mark.parametrize("taken", ["none", "all but asks for no more"])
-def test_an_app_does_not_go_on_where_the_server_has_not_taken_its_last_byte(
-    wall: Callable[..., Wall], chunks: list[bytes], taken: str
-) -> None:
-    did: list[str] = []
-
-    def body() -> Iterator[bytes]:
-        try:
-            yield from chunks
-            did.append("went on")
-        finally:
-            did.append("cleaned up")
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Length", "6")])
-        return body()
-
-    response = wall().begin(app)
-    iterator = iter(response)  # kept, as gunicorn does: or the generator would be at its end
-    if taken != "none":
-        assert [next(iterator) for _ in chunks] == chunks
-    response.close()  # type: ignore[attr-defined]
-    assert did == ["cleaned up"]
-
-
-def test_without_a_length_it_is_given_back_when_the_response_is_closed(
-    wall: Callable[..., Wall],
-) -> None:
-    server = wall().serve(answering(Body(b"one", b"two")))
-    assert [load.running for load in server.loads] == [1, 1]
     assert server.load == NOTHING
 
 
