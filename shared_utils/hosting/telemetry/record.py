@@ -18,6 +18,11 @@ MOST_SAID = 300
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 
 
+def percent_encoded(path: str) -> str:
+    """Return a path, which WSGI spells as latin-1, as URLs and log lines have it."""
+    return path if _PLAIN.fullmatch(path) else quote(path.encode("latin-1", "replace"))
+
+
 class Span(Protocol):
     """The span of a request that is traced."""
 
@@ -79,8 +84,7 @@ class Record:
     @property
     def path(self) -> str:
         """``raw_path``, percent-encoded."""
-        path = self.raw_path
-        return path if _PLAIN.fullmatch(path) else quote(path.encode("latin-1", "replace"))
+        return percent_encoded(self.raw_path)
 
 
 current: ContextVar[Record] = ContextVar("record", default=Record())  # noqa: B039

@@ -16,11 +16,11 @@ from pathlib import Path
 from threading import get_ident
 from time import monotonic, sleep  # now: an app may replace them later
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from shared_utils.hosting import interrupt
 from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.settings.mounts import Mount
+from shared_utils.hosting.telemetry.record import percent_encoded
 from shared_utils.hosting.telling import say_aside
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class DeadlineExceeded(BaseException):
 
 def shown_path(environ: WSGIEnvironment) -> str:
     """Return the path of a request as a log line may show it: percent-encoded."""
-    return quote(f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}".encode("latin-1", "replace"))
+    return percent_encoded(f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from shared_utils.hosting.telemetry.access import AccessLog, logger
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.logging import ContextFilter, JsonFormatter, LineHandler, TextFormatter
+from tests import hostile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,17 +158,7 @@ def test_it_can_be_switched_off(written: Written) -> None:
         logger.setLevel(logging.NOTSET)
 
 
-HOSTILE = st.text(
-    st.one_of(
-        st.characters(),
-        st.sampled_from(
-            '\0\a\b\t\n\v\f\r\x1b\x1c\x1d\x1e\x7f\x85\x9b\u2028\u2029\u202e\ud800"\\{}%'
-        ),
-    )
-)
-
-
-@given(client=HOSTILE, method=HOSTILE, app=HOSTILE)
+@given(client=hostile.TEXT, method=hostile.TEXT, app=hostile.TEXT)
 def test_nothing_in_a_request_makes_a_line(
     written: Written, client: str, method: str, app: str
 ) -> None:

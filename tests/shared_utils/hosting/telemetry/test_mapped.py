@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
 from shared_utils.hosting.telemetry.mapped import Mapped, reserve
+from tests.running import REPOSITORY, clean_environment
 
 
 def room_of(path: Path) -> int:
@@ -114,11 +115,11 @@ assert mine._value.get() == 10
 
 
 def test_a_finalizer_that_counts_does_not_wait_for_its_own_thread(tmp_path: Path) -> None:
-    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    environ = clean_environment() | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-c", COUNTING],
         env=environ,
-        cwd=Path.cwd(),
+        cwd=REPOSITORY,
         check=False,
         capture_output=True,
         text=True,

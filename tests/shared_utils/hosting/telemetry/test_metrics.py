@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from shared_utils.hosting.telemetry.metrics import Metrics
 from shared_utils.hosting.telemetry.record import Record
+from tests.running import REPOSITORY, clean_environment
 
 
 def sums(*seconds: float) -> dict[str, float]:
@@ -58,11 +58,10 @@ assert b'rowhouse_requests_total{app="shop",method="GET",status="200"} 1.0' in c
 
 
 def test_a_directory_that_comes_with_a_reload_is_used(tmp_path: Path) -> None:
-    environ = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
     ended = subprocess.run(
         [sys.executable, "-c", RELOADED, str(tmp_path)],
-        env=environ,
-        cwd=Path.cwd(),
+        env=clean_environment(),
+        cwd=REPOSITORY,
         check=False,
         capture_output=True,
         text=True,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from shared_utils.hosting.telemetry.tally import TallyInMemory, tally
+from tests.running import REPOSITORY, clean_environment
 
 COUNTING = """
 import gc, os, signal, threading
@@ -163,8 +163,8 @@ def run(code: str, folder: Path) -> None:
     """Run code in a process that counts in this folder."""
     ended = subprocess.run(
         [sys.executable, "-c", COUNTING + code],
-        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)},
-        cwd=Path(__file__).parents[4],
+        env=clean_environment() | {"PROMETHEUS_MULTIPROC_DIR": str(folder)},
+        cwd=REPOSITORY,
         check=False,
         capture_output=True,
         text=True,

@@ -137,14 +137,16 @@ def test_the_end_sends_what_is_left_once(set_up: SetUp) -> None:
 
 
 def test_the_end_does_not_wait_for_a_collector(
-    set_up: SetUp, monkeypatch: pytest.MonkeyPatch
+    set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Callable[[Callable[[], bool]], None],
 ) -> None:
     monkeypatch.setattr(tracing, "FLUSH_WITHIN", 0.01)
     there = threading.Event()
     provider = set_up(there.wait)
     tracing.begin()
     tracing.end()  # else this test would not end
-    assert provider.shut_downs == 1
+    eventually(lambda: provider.shut_downs == 1)
     there.set()
 
 
