@@ -21,11 +21,13 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.http import wsgi
 from gunicorn.workers import gthread
 
 from shared_utils.hosting.client import ClientSocket, ClientTimeout, RequestReader, name_of
 from shared_utils.hosting.connection import Connection, Connections, Head, due
 from shared_utils.hosting.pool import TURN, Pool
+from shared_utils.hosting.response import Response
 from shared_utils.logging import CONTEXT
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Worker(gthread.ThreadWorker):
             self.max_keepalived = max(room - self.cfg.threads, room // 2)
         for listener in self.sockets:
             prepare(listener)
+        wsgi.Response = Response  # type: ignore[misc]  # gunicorn has no setting for it
         try:
             super().init_process()
         finally:

@@ -7,6 +7,7 @@ import select
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from gunicorn.config import Config
@@ -170,6 +171,59 @@ def test_what_was_read_along_with_the_request_before_counts(
         client.sendall(later)
         assert readable(conn)
         assert look() is then
+
+
+@pytest.fixture
+def kept(conn: Connection, client: socket.socket) -> Connection:
+    """Return the connection after its first request."""
+    client.sendall(REQUEST)
+    conn.init()
+    assert conn.parser
+    assert next(conn.parser).path == "/a"  # type: ignore[arg-type]
+    assert conn.look() is Head.NONE
+    return conn
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 26, 27, 28, 40])
+def test_a_further_request_is_read_as_it_comes(
+    kept: Connection, client: socket.socket, size: int
+) -> None:
+    body = b"0123456789"
+    second = b"POST /b HTTP/1.1\r\nContent-Length: 10\r\n\r\n"
+    for at in range(0, len(second + body), size):
+        client.sendall((second + body)[at : at + size])
+        if at < len(second):
+            assert readable(kept)
+            is_whole = at + size >= len(second)
+            assert kept.look() is (Head.WHOLE if is_whole else Head.PART)
+            assert kept.has_part()
+    request: Any = next(kept.parser)  # type: ignore[arg-type]
+    assert (request.path, request.body.read()) == ("/b", body)
+    assert kept.look() is Head.NONE
+
+
+def test_a_further_head_that_is_too_large_is_for_a_thread(
+    kept: Connection, client: socket.socket
+) -> None:
+    client.sendall(b"x" * LARGEST_HEAD)
+    assert readable(kept)
+    while (head := kept.look()) is Head.PART:
+        assert len(kept.ahead()) < LARGEST_HEAD
+        assert readable(kept)
+    assert head is Head.WHOLE
+
+
+@pytest.mark.parametrize("part", [b"", REQUEST[:5]])
+def test_a_client_that_goes_instead_of_a_further_request(
+    kept: Connection, client: socket.socket, part: bytes
+) -> None:
+    if part:
+        client.sendall(part)
+        assert readable(kept)
+        assert kept.look() is Head.PART
+    client.close()
+    assert readable(kept)
+    assert kept.look() is Head.GONE
 
 
 def test_a_connection_has_ended_when_the_client_has_closed(

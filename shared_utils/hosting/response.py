@@ -1,0 +1,117 @@
+"""gunicorn's response, on its way to the client in one step.
+
+gunicorn sends the head of a response by itself and its body after that. Each call to the system
+lets another thread have the interpreter, and each wakes the client. And what is the same in most
+responses, the names of their headers and the second that they are of, is worked out once here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from email.utils import formatdate
+from time import time  # now: an app may replace it later
+
+from gunicorn.http import wsgi
+
+TOGETHER = 16 * 1024
+"""Bytes of a first chunk up to which it is copied behind the head."""
+
+_SAYING_MORE = ("content-length", "upgrade")
+"""Headers that gunicorn does more with than to pass them on, if it does."""
+
+_MOST_NAMES = 256
+_names: set[str] = set()
+"""Names of headers that were passed on before, and are no more than that."""
+
+_kept_date = (-1, "")
+
+
+class Response(wsgi.Response):
+    """A response whose head leaves together with the first bytes of its body."""
+
+    headers: list[tuple[str, str]]
+    _head = b""
+    """The head, while it waits for what comes after it."""
+
+    def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Take the headers of an app.
+
+        Raises:
+            ValueError, TypeError: there is one that no response may have, as gunicorn raises them.
+        """
+        for name, value in headers:
+            # Exactly text: an app's own class may say of itself that it is what is known.
+            if (
+                type(name) is type(value) is str
+                and name in _names
+                and wsgi.HEADER_VALUE_RE.fullmatch(value)
+            ):
+                self.headers.append((name, value.strip(" \t")))
+                continue
+            taken = len(self.headers)
+            super().process_headers([(name, value)])
+            is_plain = len(self.headers) > taken and name.lower() not in _SAYING_MORE
+            if is_plain and type(name) is str and len(_names) < _MOST_NAMES:
+                _names.add(name)
+
+    def default_headers(self) -> list[str]:
+        """Return the status line and the headers that every response has."""
+        kept = "close" if self.should_close() else "keep-alive"
+        connection = "upgrade" if self.upgrade else kept
+        version: tuple[int, int] = self.req.version  # type: ignore[assignment]
+        lines = [
+            f"HTTP/{version[0]}.{version[1]} {self.status}\r\nServer: {self.version}\r\n"
+            f"Date: {_date()}\r\nConnection: {connection}\r\n"
+        ]
+        if self.chunked:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        return lines
+
+    def send_headers(self) -> None:
+        """Send the head, unless that was done."""
+        if not self.headers_sent:
+            self._make_head()
+            self._send_head()
+
+    def write(self, arg: bytes) -> None:
+        """Send bytes of the body, and the head before them."""
+        if self.headers_sent:
+            super().write(arg)
+            return
+        self._make_head()
+        try:
+            super().write(arg)
+        finally:
+            if self._head:  # no body has followed it
+                self._send_head()
+
+    def _emit_body(self, data: bytes) -> None:
+        if self._head and len(data) <= TOGETHER:
+            head, self._head = self._head, b""
+            framed = b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data
+            self.sock.sendall(head + framed)
+            return
+        if self._head:
+            self._send_head()
+        super()._emit_body(data)  # type: ignore[misc]
+
+    def _make_head(self) -> None:
+        lines = self.default_headers()
+        lines += [f"{name}: {value}\r\n" for name, value in self.headers]
+        self._head = f"{''.join(lines)}\r\n".encode("latin-1")
+        self.headers_sent = True
+
+    def _send_head(self) -> None:
+        head, self._head = self._head, b""
+        self.sock.sendall(head)
+
+
+def _date() -> str:
+    """Return the time as HTTP writes it: RFC 9110, section 5.6.7."""
+    global _kept_date
+    second, written = _kept_date
+    now = int(time())
+    if now != second:
+        written = formatdate(now, usegmt=True)
+        _kept_date = (now, written)
+    return written
