@@ -17,7 +17,7 @@ from time import monotonic, process_time
 from typing import Generic, TypeVar
 
 TURN = 0.001
-"""Seconds that a job has to itself. What waits for turns to end cannot wait for less (epoll)."""
+"""Seconds that a job has to itself."""
 
 MOST = 2
 """Turns at once where jobs wait for something: more of them are in each other's way."""
@@ -34,8 +34,8 @@ Job = TypeVar("Job")
 class Pool(Generic[Job]):
     """Threads that are started as they are needed. Jobs begin in the order they came.
 
-    ``put``, ``look`` and ``shutdown`` are called by one thread, the one that jobs come from. While
-    jobs wait, it calls ``look`` every `TURN` seconds.
+    ``put``, ``nap``, ``look`` and ``shutdown`` are called by one thread, the one that jobs come
+    from. While jobs wait, it calls ``look`` every `TURN` seconds.
 
     Args:
         answer: does a job, in one of the threads; it must not raise.
@@ -56,6 +56,9 @@ class Pool(Generic[Job]):
         self._threads: list[threading.Lock] = []
         """All of them, by the same locks."""
         self._most = 1
+        self._naps = False
+        self._is_dry = threading.Lock()
+        """Released for the one that naps."""
         self._has_ended = False
         self._ran_dry = True
         self._weighed_at = self._used = 0.0
@@ -64,6 +67,23 @@ class Pool(Generic[Job]):
     def are_waiting(self) -> bool:
         """Whether there are jobs that no thread has begun."""
         return bool(self._jobs)
+
+    def nap(self) -> bool:
+        """Wait until the last job that waits is begun, but no longer than a turn takes.
+
+        Whoever brings jobs does not want the interpreter meanwhile, which those need that it has
+        brought: to hand it over for each further one costs a tenth of what a worker could answer.
+
+        Returns:
+            Whether there are no more.
+        """
+        self._is_dry.acquire(blocking=False)  # the last time, that came when it was up already
+        with self._lock:
+            self._naps = bool(self._jobs)
+        if self._naps:
+            self._is_dry.acquire(timeout=TURN)
+            self._naps = False
+        return not self._jobs
 
     def put(self, job: Job) -> None:
         """Have a job done.
@@ -169,7 +189,11 @@ class Pool(Generic[Job]):
             self._turns.pop(me, None)
             if self._jobs and len(self._turns) < self._most:
                 self._turns[me] = monotonic()
-                return self._jobs.popleft()
+                job = self._jobs.popleft()
+                if self._naps and not self._jobs and self._is_dry.locked():
+                    self._naps = False
+                    self._is_dry.release()
+                return job
             self._ran_dry = self._ran_dry or not self._jobs
             self._resting.append(me)
         return None

@@ -26,7 +26,7 @@ from gunicorn.workers import gthread
 
 from shared_utils.hosting.client import ClientSocket, ClientTimeout, RequestReader, name_of
 from shared_utils.hosting.connection import Connection, Connections, Head, due
-from shared_utils.hosting.pool import TURN, Pool
+from shared_utils.hosting.pool import Pool
 from shared_utils.hosting.response import Response
 from shared_utils.logging import CONTEXT
 
@@ -166,7 +166,10 @@ class Worker(gthread.ThreadWorker):
 
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """Wait for what comes, while requests wait for their turn no longer than one takes."""
-        super().wait_for_and_dispatch_events(TURN if self._pool.are_waiting else timeout)
+        if self._pool.are_waiting:
+            self._pool.nap()
+            timeout = 0
+        super().wait_for_and_dispatch_events(timeout)
         self._pool.look()
 
     def _finish(self, conn: Connection, result: Any) -> None:

@@ -180,6 +180,41 @@ def test_a_job_that_is_about_to_wait_gives_way_at_once(clock: Clock) -> None:
     assert done == ["first", "waits", "another"]
 
 
+def test_a_nap_ends_when_the_last_job_has_begun(
+    jobs: Callable[[int], Jobs], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TURN", 2 * PATIENCE)
+    some = jobs(1)
+    assert some.pool.nap()  # there is none
+    some.put()
+    for job in range(3):
+        some.put()
+        some.have_begun(job + 1)
+        is_up = threading.Event()
+        was_up: list[bool] = []
+
+        def begin_the_last(job: int, is_up: threading.Event, was_up: list[bool]) -> None:
+            while not some.pool._naps:
+                is_up.wait(0.0001)
+            some.let_go(job)
+            was_up.append(is_up.wait(PATIENCE))
+
+        other = threading.Thread(target=begin_the_last, args=(job, is_up, was_up))
+        other.start()
+        assert some.pool.nap()
+        is_up.set()
+        other.join()
+        assert was_up == [True]
+
+
+def test_a_nap_is_no_longer_than_a_turn(jobs: Callable[[int], Jobs], clock: Clock) -> None:
+    some = jobs(8)
+    some.put(2)
+    some.have_begun(1)
+    for _ in range(2):
+        assert not some.pool.nap()
+
+
 def end_turns(some: Jobs, clock: Clock) -> None:
     clock.pass_by(2 * TURN, busy=1)
     some.pool.look()
@@ -403,6 +438,11 @@ class Pools(RuleBasedStateMachine):
         self.give_turn()
         self.agree()
 
+    @rule()
+    def nap(self) -> None:
+        assert self.jobs.pool.nap() is not bool(self.waiting)
+        self.agree()
+
     @rule(seconds=st.sampled_from([0, 2 * TURN, 2 * WINDOW]))
     def look(self, seconds: float) -> None:
         self.clock.pass_by(seconds, busy=1)
@@ -449,11 +489,9 @@ def test_jobs_that_come_at_any_time_are_done_once_each() -> None:
         pool.put(job)
         if job % 7 == 0:
             pool.look()
-    pause = threading.Event()
-    while pool.are_waiting:
+    while not pool.nap():
         pool.look()
         assert len(threads()) <= 4
-        pause.wait(TURN)
     pool.shutdown()
     for thread in threads():
         thread.join(PATIENCE)
