@@ -21,14 +21,17 @@ from schemathesis.specs.openapi.checks import (
 def negative_queries_are_rejected(ctx: CheckContext, response: Any, case: Any) -> bool | None:
     """Check that wrong data is refused, unless a query cannot show that it is wrong.
 
-    There everything is text: a list of nothing, ``[null]``, is ``symbol=null`` on the wire, which
-    is as good a symbol as any other.
+    There everything is text: a list of nothing, ``[null]``, is ``symbol=null`` on the wire, and an
+    object ``{"a": 1}`` is ``symbol=a``; which are as good symbols as any other.
     """
     try:
         return negative_data_rejection(ctx, response, case)
     except AcceptedNegativeData:
-        values = [value for _, value in parse_qsl(urlsplit(response.request.url).query)]
-        if "null" not in values:
+        sent = [name for name, _ in parse_qsl(urlsplit(response.request.url).query)]
+        structures = [
+            name for name, value in (case.query or {}).items() if isinstance(value, list | dict)
+        ]
+        if not any(sent.count(name) == 1 for name in structures):
             raise
     return None
 
