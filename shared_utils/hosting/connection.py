@@ -95,21 +95,25 @@ class Connection(gthread.TConn):
                 return Head.WHOLE
             self._expect(size)
         except BlockingIOError:
-            return Head.PART if ahead else Head.NONE
+            return Head.PART if self.ahead() else Head.NONE
         except OSError:
             return Head.GONE
         return Head.PART
 
     def _read(self, ahead: bytes) -> Head:
-        """Read on where gunicorn's parser will: looking first costs a call to the system more."""
-        seen = self.sock.recv(READ_AT_ONCE, _AT_ONCE)
-        if not seen:
-            return Head.GONE
+        """Read on, to where gunicorn's parser looks first: to look here only costs a call more."""
         buffer = self.parser.unreader.buf  # type: ignore[union-attr]
         buffer.seek(0, os.SEEK_END)
-        buffer.write(seen)
-        is_whole = b"\r\n\r\n" in (ahead + seen if ahead else seen)
-        return Head.WHOLE if is_whole or len(ahead) + len(seen) >= LARGEST_HEAD else Head.PART
+        while True:
+            seen = self.sock.recv(READ_AT_ONCE, _AT_ONCE)
+            if not seen:
+                return Head.GONE
+            buffer.write(seen)
+            ahead = ahead + seen if ahead else seen
+            if b"\r\n\r\n" in ahead or len(ahead) >= LARGEST_HEAD:
+                return Head.WHOLE
+            if len(seen) < READ_AT_ONCE:
+                return Head.PART
 
     def _expect(self, seen: int) -> None:
         """Have the socket count as readable once there is more than what was ``seen``."""

@@ -16,10 +16,10 @@ from gunicorn.http import wsgi
 TOGETHER = 16 * 1024
 """Bytes of a first chunk up to which it is copied behind the head."""
 
-_SAYING_MORE = ("content-length", "upgrade")
-"""Headers that gunicorn does more with than to pass them on, if it does."""
+_WITH_EFFECTS = ("content-length", "upgrade")
+"""Headers that gunicorn passes on, and does more with."""
 
-_MOST_NAMES = 256
+_MOST_NAMES, _LONGEST_NAME = 256, 64
 _names: set[str] = set()
 """Names of headers that were passed on before, and are no more than that."""
 
@@ -50,8 +50,10 @@ class Response(wsgi.Response):
                 continue
             taken = len(self.headers)
             super().process_headers([(name, value)])
-            is_plain = len(self.headers) > taken and name.lower() not in _SAYING_MORE
-            if is_plain and type(name) is str and len(_names) < _MOST_NAMES:
+            is_plain = len(self.headers) > taken and name.lower() not in _WITH_EFFECTS
+            if is_plain and type(name) is str and len(name) <= _LONGEST_NAME:
+                if len(_names) >= _MOST_NAMES:
+                    _names.clear()
                 _names.add(name)
 
     def default_headers(self) -> list[str]:
@@ -60,7 +62,7 @@ class Response(wsgi.Response):
         connection = "upgrade" if self.upgrade else kept
         version: tuple[int, int] = self.req.version  # type: ignore[assignment]
         lines = [
-            f"HTTP/{version[0]}.{version[1]} {self.status}\r\nServer: {self.version}\r\n"
+            f"HTTP/{version[0]}.{version[1]} {self.status!s}\r\nServer: {self.version}\r\n"
             f"Date: {_date()}\r\nConnection: {connection}\r\n"
         ]
         if self.chunked:
@@ -86,24 +88,30 @@ class Response(wsgi.Response):
                 self._send_head()
 
     def _emit_body(self, data: bytes) -> None:
-        if self._head and len(data) <= TOGETHER:
-            head, self._head = self._head, b""
-            framed = b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data
-            self.sock.sendall(head + framed)
-            return
-        if self._head:
+        if not self._head:
+            super()._emit_body(data)  # type: ignore[misc]
+        elif len(data) > TOGETHER:
             self._send_head()
-        super()._emit_body(data)  # type: ignore[misc]
+            super()._emit_body(data)  # type: ignore[misc]
+        elif self.chunked:
+            self._send_head(b"%X\r\n" % len(data), data, b"\r\n")
+        else:
+            self._send_head(data)
 
     def _make_head(self) -> None:
         lines = self.default_headers()
-        lines += [f"{name}: {value}\r\n" for name, value in self.headers]
+        # Not by an f-string: that calls ``__format__`` of an app's own kind of text.
+        lines += ["%s: %s\r\n" % header for header in self.headers]  # noqa: UP031
         self._head = f"{''.join(lines)}\r\n".encode("latin-1")
         self.headers_sent = True
 
-    def _send_head(self) -> None:
+    def _send_head(self, *following: bytes) -> None:
         head, self._head = self._head, b""
-        self.sock.sendall(head)
+        try:
+            self.sock.sendall(b"".join((head, *following)))
+        except BaseException:
+            self.headers_sent = False  # an app may have another try
+            raise
 
 
 def _date() -> str:

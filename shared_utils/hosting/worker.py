@@ -42,6 +42,9 @@ UNWANTED_WITHIN = 0.5
 ALIVE_EVERY = 0.25
 """Seconds after which the master is told again that the worker lives."""
 
+ACCEPTED_AT_ONCE = 16
+"""Connections, at most: others may be for the other workers."""
+
 MOST_UNSENT = 128 * 1024
 """Bytes that the kernel keeps for a client and has not sent. It would take megabytes: to copy those
 for each of many clients that do not read keeps others waiting."""
@@ -101,7 +104,15 @@ class Worker(gthread.ThreadWorker):
     # In the main thread: a connection's way from one event to the next.
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a new connection."""
+        """Take a new connection; some at once while requests wait, since it naps in between."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            if not self._accept(listener) or not self._pool.are_waiting:
+                break
+            if self.nr_conns >= self.worker_connections:
+                break
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Take a new connection, if there is one; say so."""
         try:
             sock, address = listener.accept()
         except OSError as error:
@@ -111,7 +122,7 @@ class Worker(gthread.ThreadWorker):
                 self.set_accept_enabled(False)
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
-            return
+            return False
         self.nr_conns += 1
         if self._looks:
             client = ClientSocket(listener.family, socket.SOCK_STREAM, 0, sock.detach())
@@ -122,6 +133,7 @@ class Worker(gthread.ThreadWorker):
         else:
             conn = Connection(self.cfg, sock, address, listener.getsockname(), reader=None)
             self.enqueue_req(conn)
+        return True
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Take new connections or not; not right after there was no room for one."""
@@ -166,8 +178,7 @@ class Worker(gthread.ThreadWorker):
 
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """Wait for what comes, while requests wait for their turn no longer than one takes."""
-        if self._pool.are_waiting:
-            self._pool.nap()
+        if self._pool.are_waiting and not self._pool.nap():
             timeout = 0
         super().wait_for_and_dispatch_events(timeout)
         self._pool.look()

@@ -138,6 +138,8 @@ class Exchange(Clock, Telling):
                     break
                 chunk = self._in_app(next, self._chunks, _END)
             self._has_ended = True
+            if self._server_failure is not None:
+                raise self._server_failure
             if not self._is_begun or (self._left is not None and self._left > 0):
                 self._end()
         except BaseException as error:
@@ -267,6 +269,8 @@ class Exchange(Clock, Telling):
             self._commit()
 
     def _counted(self, chunk: object) -> bytes:
+        if self._server_failure is not None:  # nobody knows what of the last one has been sent
+            raise self._server_failure
         if not isinstance(chunk, bytes):
             raise Misuse(f"its body is made of {shown(chunk)}; write bytes")
         if not self._is_begun:

@@ -13,7 +13,14 @@ import pytest
 from gunicorn.config import Config
 
 from shared_utils.hosting.client import ClientSocket, RequestReader
-from shared_utils.hosting.connection import LARGEST_HEAD, MOST_DRAINED, Connection, Head, due
+from shared_utils.hosting.connection import (
+    LARGEST_HEAD,
+    MOST_DRAINED,
+    READ_AT_ONCE,
+    Connection,
+    Head,
+    due,
+)
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 WAIT = 60_000
@@ -200,6 +207,22 @@ def test_a_further_request_is_read_as_it_comes(
     request: Any = next(kept.parser)  # type: ignore[arg-type]
     assert (request.path, request.body.read()) == ("/b", body)
     assert kept.look() is Head.NONE
+
+
+@pytest.mark.parametrize("size", [READ_AT_ONCE - 1, READ_AT_ONCE, READ_AT_ONCE + 1, 20_000])
+def test_a_large_further_head_takes_one_look(
+    kept: Connection, client: socket.socket, size: int
+) -> None:
+    before, after = b"GET /b HTTP/1.1\r\nX: ", b"\r\n\r\n"
+    head = before + b"x" * (size - len(before + after)) + after
+    client.sendall(head[:-1])
+    while len(kept.sock.recv(LARGEST_HEAD, socket.MSG_PEEK)) < size - 1:
+        assert readable(kept)
+    assert kept.look() is Head.PART
+    client.sendall(head[-1:])
+    assert readable(kept)
+    assert kept.look() is Head.WHOLE
+    assert kept.ahead() == head
 
 
 def test_a_further_head_that_is_too_large_is_for_a_thread(

@@ -194,25 +194,42 @@ def test_a_nap_ends_when_the_last_job_has_begun(
         was_up: list[bool] = []
 
         def begin_the_last(job: int, is_up: threading.Event, was_up: list[bool]) -> None:
-            while not some.pool._naps:
-                is_up.wait(0.0001)
+            while not (some.pool._naps or is_up.wait(0.0001)):
+                pass
             some.let_go(job)
             was_up.append(is_up.wait(PATIENCE))
 
-        other = threading.Thread(target=begin_the_last, args=(job, is_up, was_up))
+        other = threading.Thread(target=begin_the_last, args=(job, is_up, was_up), daemon=True)
         other.start()
-        assert some.pool.nap()
-        is_up.set()
+        try:
+            assert some.pool.nap()
+        finally:
+            is_up.set()
         other.join()
         assert was_up == [True]
 
 
 def test_a_nap_is_no_longer_than_a_turn(jobs: Callable[[int], Jobs], clock: Clock) -> None:
-    some = jobs(8)
+    class Lock:
+        waited: list[float]
+
+        def acquire(self, *, blocking: bool = True, timeout: float = -1) -> bool:
+            if blocking:
+                self.waited.append(timeout)
+            return False
+
+        def locked(self) -> bool:
+            return True
+
+    some, lock = jobs(8), Lock()
+    lock.waited = []
+    some.pool._is_dry = lock  # type: ignore[assignment]
     some.put(2)
     some.have_begun(1)
-    for _ in range(2):
-        assert not some.pool.nap()
+    assert not some.pool.nap()
+    assert lock.waited == [TURN]
+    assert not some.pool._naps
+    some.pool._is_dry = threading.Lock()
 
 
 def end_turns(some: Jobs, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http import wsgi
 from gunicorn.http.errors import InvalidResponseHeader  # type: ignore[attr-defined]
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared_utils.hosting import response
 from shared_utils.hosting.response import TOGETHER, Response
@@ -33,6 +36,12 @@ class Line:
         request: Any = SimpleNamespace(method=method, version=version, should_close=lambda: False)
         return kind(request, self.server, Config())
 
+    def fill(self) -> None:
+        """Have no room for another packet."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.server.send(b"full")
+
     def packets(self) -> list[bytes]:
         packets = []
         try:
@@ -40,6 +49,11 @@ class Line:
                 packets.append(self.client.recv(1 << 20))
         except BlockingIOError:
             return packets
+
+
+@pytest.fixture(autouse=True)
+def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(response, "_names", set())
 
 
 @pytest.fixture
@@ -123,34 +137,101 @@ def test_head_has_left_where_a_body_is_no_bytes(line: Line) -> None:
     assert len(line.packets()) == 1
 
 
-HEADERS = [
-    [],
-    [*LENGTH_5, ("X-Request-ID", "a"), ("Set-Cookie", "a=b"), ("Set-Cookie", "c=d")],
-    [("content-length", " 5\t"), ("x-spaces", " \tvalue  ")],
-    [("Connection", "close"), ("Keep-Alive", "timeout=5"), ("X-Kept", "value")],
-    [("Connection", "Upgrade"), ("Upgrade", "websocket")],
-    [("Upgrade", "h2c")],
-    [("X-Latin", "h\xf6rt")],
-]
+DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
+STATUSES = ["200 OK", "200 ", "204 No Content", "304 Not Modified", "404 N\xf6t", "101 Other"]
+PAIRS = st.one_of(
+    st.tuples(
+        st.sampled_from(["Content-Length", "content-length"]), st.sampled_from(["0", " 5\t", "x"])
+    ),
+    st.tuples(
+        st.sampled_from(["Connection", "Upgrade", "Keep-Alive", "Set-Cookie", "X-A", "x-a", "a b"]),
+        st.sampled_from(["close", "upgrade", "websocket", " \tvalue  ", "h\xf6rt", "a\r\nb: c"]),
+    ),
+)
+CHUNKS = st.sampled_from([b"", b"Hello", b"Hello, World!", "Hello", b"x" * (TOGETHER + 1)])
 
 
-@pytest.mark.parametrize("headers", HEADERS)
-@pytest.mark.parametrize("version", [(1, 0), (1, 1)])
+@given(
+    method=st.sampled_from(["GET", "HEAD"]),
+    version=st.sampled_from([(1, 0), (1, 1)]),
+    status=st.sampled_from(STATUSES),
+    headers=st.lists(PAIRS, max_size=4),
+    chunks=st.lists(CHUNKS, max_size=3),
+    again=st.sampled_from([None, "500 Failed"]),
+)
+@settings(max_examples=300)
 def test_is_the_same_as_gunicorns(
-    line: Line, headers: list[tuple[str, str]], version: Any, monkeypatch: pytest.MonkeyPatch
+    method: str,
+    version: Any,
+    status: str,
+    headers: list[tuple[str, str]],
+    chunks: list[Any],
+    again: str | None,
 ) -> None:
-    date = "Sat, 21 Nov 2026 12:00:00 GMT"
-    monkeypatch.setattr(response, "_date", lambda: date)
-    monkeypatch.setattr("gunicorn.util.http_date", lambda: date)
-    sent = []
-    for kind in (wsgi.Response, Response, Response):  # the second time its headers are known
-        answer = line.response(kind, version=version)
-        answer.start_response("200 OK", headers)
+    """Bytes, errors and what becomes of the connection; headers are known the second time."""
+
+    def outcome(kind: type[wsgi.Response]) -> Any:
+        line = Line()
+        errors: list[Any] = []
+        with line.server, line.client:
+            answer = line.response(kind, method, version)
+            steps: list[tuple[Any, ...]] = [(answer.start_response, status, headers)]
+            if again:
+                error = ValueError()
+                steps.append((answer.start_response, again, [], (ValueError, error, None)))
+            steps += [(answer.write, chunk) for chunk in chunks]
+            for step, *arguments in [*steps, (answer.close,)]:
+                try:
+                    step(*arguments)
+                except Exception as error:
+                    errors.append((type(error), str(error)))
+                    if not answer.status:
+                        break
+            if answer.status:
+                errors.append(answer.should_close())
+            return b"".join(line.packets()), errors, answer.sent
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(response, "_date", lambda: DATE)
+        patch.setattr("gunicorn.util.http_date", lambda: DATE)
+        expected = outcome(wsgi.Response)
+        assert [outcome(Response), outcome(Response)] == [expected, expected]
+
+
+def test_a_head_that_could_not_be_sent_is_sent_with_what_follows(line: Line) -> None:
+    """An app may catch what its ``write`` raises, and write again."""
+    answer = line.response()
+    answer.start_response("200 OK", LENGTH_5)
+    line.server.settimeout(0)
+    line.fill()
+    with pytest.raises(BlockingIOError):
         answer.write(b"Hello")
-        answer.close()
-        sent.append(b"".join(line.packets()))
-    assert sent[0].startswith(b"HTTP/1.")
-    assert sent[1:] == sent[:1] * 2
+    assert not answer.headers_sent
+    line.packets()
+    answer.sent = 0  # gunicorn has counted what it could not send
+    answer.write(b"Hello")
+    [packet] = line.packets()
+    assert packet.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert packet.endswith(b"\r\n\r\nHello")
+
+
+def test_bytes_and_text_of_other_classes_are_sent_as_they_are(line: Line) -> None:
+    class Bytes(bytes):
+        def __radd__(self, other: bytes) -> bytes:
+            raise ValueError
+
+    class Text(str):
+        __slots__ = ()
+
+        def __format__(self, how: str) -> str:
+            raise ValueError
+
+    answer = line.response()
+    answer.start_response(Text("200 OK"), [(Text("X-A"), Text("value")), LENGTH_5[1]])
+    answer.write(Bytes(b"Hello"))
+    [packet] = line.packets()
+    assert packet.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert packet.endswith(b"\r\nX-A: value\r\nContent-Length: 5\r\n\r\nHello")
 
 
 def test_known_name_does_not_vouch_for_its_value(line: Line) -> None:
@@ -180,7 +261,11 @@ def test_text_of_another_class_is_looked_at(line: Line) -> None:
 def test_names_are_bounded(line: Line) -> None:
     for number in range(1000):
         line.response().start_response("200 OK", [(f"X-Made-Up-{number}", "value")])
-    assert len(response._names) <= 256
+        line.response().start_response("200 OK", [(f"X-{'long' * 100}-{number}", "value")])
+    line.response().start_response("200 OK", [("X-New", "value"), *LENGTH_5])
+    assert "X-New" in response._names
+    assert 1 < len(response._names) <= 256
+    assert max(map(len, response._names)) <= 64
     assert not {name.lower() for name in response._names} & {"content-length", "upgrade"}
 
 

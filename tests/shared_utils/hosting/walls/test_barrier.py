@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import logging
@@ -324,6 +325,37 @@ def test_nothing_is_written_to_a_response_that_has_ended(
     assert b"late" not in server.sent
     assert "it writes to a response that has ended" in caplog.text
     assert server.load == NOTHING
+
+
+@pytest.mark.parametrize("then", ["writes", "yields", "ends"])
+def test_what_the_server_could_not_send_stays_unsent(
+    wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture, then: str
+) -> None:
+    """Nobody knows how much of it is with the client: what came after it would be out of place."""
+    failure = TimeoutError("the client reads nothing")
+    server = wall()
+
+    class Full(list[bytes]):
+        def append(self, chunk: bytes) -> None:
+            if chunk == b"stuck":
+                raise failure
+            super().append(chunk)
+
+    def swallows(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        server.sent = Full()
+        write = start_response("200 OK", TEXT)
+        write(b"one")
+        with contextlib.suppress(TimeoutError):
+            write(b"stuck")
+        if then == "writes":
+            write(b"two")
+        if then == "yields":
+            yield b"two"
+
+    server.serve(swallows)
+    assert (server.sent, server.raised) == ([b"one"], failure)
+    assert server.load == NOTHING
+    assert not caplog.records
 
 
 def test_a_file_is_given_to_the_server_as_it_is(wall: Callable[..., Wall], tmp_path: Path) -> None:
