@@ -174,8 +174,9 @@ def measure(rounds: int | None) -> Section:
             f"under Werkzeug's dispatcher with {PLAIN_THREADS}. The healthy app is a hello-world "
             f"with a SECRET_KEY, asked by wrk over {FEW} connections; its neighbour has {MANY}, "
             "and a deadline of 0 here, or it would not hang for ever. Load generators run on the "
-            "same cores. Where nothing was answered, p99 is as long as was measured. Failed "
-            "requests are those of all rounds."
+            "same cores. Where nothing was answered, p99 is as long as was measured. Beside a "
+            "neighbour, and for CPU time, those of twice as many rounds count in which other "
+            "machines on this hardware took least; failed requests are those of all."
         ),
         comparisons=comparisons,
     )
@@ -184,12 +185,13 @@ def measure(rounds: int | None) -> Section:
 def _beside_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
     kinds = {"Rowhouse": ROWHOUSE, "plain": PLAIN}
     folders = {name: kind.make(folder / name) for name, kind in kinds.items()}
+    loads: dict[str, list[Load]] = {name: [] for name in kinds}
     cases = {
-        f"{name}, {neighbour.name}": _beside(folders[name], kind, neighbour)
+        f"{name}, {neighbour.name}": _beside(folders[name], kind, neighbour, loads[name])
         for neighbour in NEIGHBOURS
         for name, kind in kinds.items()
     }
-    measured = interleaved(cases, rounds, warm_up=False)
+    measured = interleaved(cases, rounds, warm_up=False, calmer_half=True)
     for neighbour in NEIGHBOURS:
         for name in kinds:
             each = measured[f"{name}, {neighbour.name}"]
@@ -219,17 +221,16 @@ def _beside_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
             unit=unit,
             by_difference=True,
         )
-    loads = [
-        load
-        for neighbour in NEIGHBOURS
-        for pair in measured[f"Rowhouse, {neighbour.name}"]
-        for load in (pair.alone, pair.beside)
-    ]
-    yield _none_failed("Rowhouse: all of that", loads)
+    yield _none_failed("Rowhouse: all of that", loads["Rowhouse"])
 
 
-def _beside(folder: Path, kind: Kind, neighbour: Neighbour) -> Callable[[int], Beside]:
-    """Return what measures one pair, on a server of its own: one that hangs is of no more use."""
+def _beside(
+    folder: Path, kind: Kind, neighbour: Neighbour, loads: list[Load]
+) -> Callable[[int], Beside]:
+    """Return what measures one pair, on a server of its own: one that hangs is of no more use.
+
+    What each load came to is added to ``loads``, whether the pair counts or not.
+    """
     seconds = max(kind.seconds, neighbour.at_least_seconds if kind is ROWHOUSE else 0)
 
     def measure(number: int) -> Beside:
@@ -240,6 +241,7 @@ def _beside(folder: Path, kind: Kind, neighbour: Neighbour) -> Callable[[int], B
             with neighbour.press(server.address) as own:
                 time.sleep(SETTLE)
                 beside = wrk.load(server.address, HELLO, FEW, seconds)
+        loads.extend((alone, beside))
         return Beside(alone=alone, beside=beside, own=own())
 
     return measure
@@ -314,6 +316,7 @@ def _cpu(folder: Path, rounds: int) -> Iterator[Comparison]:
                 "plain": bursts("plain", PLAIN),
             },
             rounds,
+            calmer_half=True,
         )
     for beside, other, at_most in (
         ("unwalled", "without the wall", 15.0),

@@ -1,7 +1,8 @@
-"""The clients of the benchmarks count what there is to count."""
+"""Benchmarks take turns, and their clients count what there is to count."""
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import threading
@@ -9,8 +10,10 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks import wrk
+from benchmarks import pairs, wrk
 from benchmarks.client import Address
 from benchmarks.readers import Readers, reading
 from tests.requirements import needed
@@ -55,6 +58,37 @@ def address() -> Iterator[Address]:
 @pytest.fixture
 def has_wrk() -> None:
     needed(shutil.which("wrk"), "wrk")
+
+
+def test_cases_take_turns() -> None:
+    order: list[tuple[str, int]] = []
+    cases = {name: lambda number, name=name: order.append((name, number)) for name in "abc"}
+    pairs.interleaved(cases, 2)
+    assert order == [*((name, 0) for name in "abcabc"), *((name, 1) for name in "cba")]
+
+
+@given(taken=st.lists(st.sampled_from([0.0, 0.01, 0.5]), min_size=8, max_size=8))
+def test_rounds_count_that_other_machines_have_left_alone(taken: list[float]) -> None:
+    seconds = itertools.count()
+    rounds = 4
+
+    def told() -> tuple[float, float]:
+        second = next(seconds)  # before and after each round
+        return sum(taken[: (second + 1) // 2]), float(second)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "_taken", told)
+        cases = {"a": lambda number: number, "b": lambda number: -number}
+        figures = pairs.interleaved(cases, rounds, warm_up=False, calmer_half=True)
+
+    counted = figures["a"]
+    assert figures["b"] == [-number for number in counted]
+    assert sorted(set(counted)) == counted
+    assert len(counted) == rounds
+    measured = next(seconds) // 2
+    assert measured == 2 * rounds or taken[:measured].count(0.0) == rounds
+    passed_over = [taken[number] for number in range(measured) if number not in counted]
+    assert max(taken[number] for number in counted) <= min(passed_over, default=1.0)
 
 
 @pytest.mark.usefixtures("has_wrk")
