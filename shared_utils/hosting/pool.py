@@ -4,9 +4,8 @@ One thread at a time runs Python. Others that could run too wait for the interpr
 take it over at each call to the system: a convoy that costs a third of what a worker could answer
 (`make bench` measures it). So a thread takes one job after the other while the rest of them rest.
 It has a turn until its job is done, or for `TURN` seconds: a job that takes longer may be blocked,
-and must not keep others waiting. How many turns there are at once follows from how busy the process
-is while jobs wait: one where they compute, and one more after the other where each is blocked for a
-while.
+and must not keep others waiting. Whether there are one or two turns at once follows from how busy
+the process is while jobs wait: one where they compute, two where each is blocked for a while.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from typing import Generic, TypeVar
 TURN = 0.001
 """Seconds that a job has to itself."""
 
-MOST = 8
-"""Turns at once, where jobs wait for something: more of them are in each other's way."""
+MOST = 2
+"""Turns at once where jobs wait for something: more of them are in each other's way."""
 
 WINDOW = 0.02
 """Seconds over which it is found out how busy the process is."""
@@ -141,12 +140,10 @@ class Pool(Generic[Job]):
         """See how busy the process has been since the last time, and whether jobs had to wait."""
         used = process_time()
         busy = (used - self._used) / (now - self._weighed_at)
-        if self._ran_dry:
+        if self._ran_dry or busy > BUSY:
             self._most = 1
-        elif busy > BUSY:
-            self._most = max(1, self._most - 1)
         elif busy < IDLE:
-            self._most = min(MOST, self._most + 1)
+            self._most = MOST
         self._weighed_at, self._used, self._ran_dry = now, used, not self._jobs
 
     def _wake(self) -> bool:
