@@ -72,7 +72,8 @@ class Pool(Generic[Job]):
         """Wait until the last job that waits is begun, but no longer than a turn takes.
 
         Whoever brings jobs does not want the interpreter meanwhile, which those need that it has
-        brought: to hand it over for each further one costs a tenth of what a worker could answer.
+        brought: to hand it over for each further one costs a twentieth of what a worker could
+        answer.
 
         Returns:
             Whether there are no more.
