@@ -93,12 +93,15 @@ class ClientSocket(socket.socket):
 
     Attributes:
         patience: seconds that a client may take nothing.
+        came_at: ``time.monotonic()`` when the request that is answered had come, and a thread was
+            asked for.
         before_waiting: called in a thread that is about to wait for the client.
     """
 
-    __slots__ = ("before_waiting", "patience")
+    __slots__ = ("before_waiting", "came_at", "patience")
 
     patience: float
+    came_at: float
     before_waiting: Callable[[], object]
 
     def close(self) -> None:

@@ -52,6 +52,7 @@ class Edge:
             environ.get("REMOTE_ADDR", ""),
             environ.get("REQUEST_METHOD", ""),
             environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+            getattr(environ.get("gunicorn.socket"), "came_at", None),
         )
         # On every request, or the thread's next one would be logged as this one.
         request_id.set(given)

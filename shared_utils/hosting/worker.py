@@ -174,6 +174,8 @@ class Worker(gthread.ThreadWorker):
     def enqueue_req(self, conn: gthread.TConn) -> None:
         """Have a thread answer a request."""
         assert isinstance(conn, Connection)
+        if isinstance(conn.sock, ClientSocket):
+            conn.sock.came_at = monotonic()
         self._pool.put(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:

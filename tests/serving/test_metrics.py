@@ -33,6 +33,33 @@ FAILING = """
         return app
 """
 
+WAITING = """
+    import threading, time
+    from flask import Flask
+    from config import configure_app
+
+    def create_app(overrides=None):
+        app = Flask(__name__)
+        configure_app(app, overrides)
+
+        @app.get("/until-another-waits")
+        def until_another_waits():
+            open("has-begun", "w").close()
+            pool = threading.current_thread()._target.__self__
+            while not pool.are_waiting:
+                time.sleep(0.001)
+            began = time.monotonic()
+            while time.monotonic() < began + 0.05:
+                time.sleep(0.001)
+            return {"kept waiting": time.monotonic() - began}
+
+        @app.get("/")
+        def index():
+            return "at last"
+
+        return app
+"""
+
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -379,6 +406,19 @@ def test_a_proxy_on_this_machine_makes_nothing_public(
             refused.value.close()
             told = check(f"{base}/{location}")
             assert (told["name"], told["ok"], told["detail"]) == ("ledger", False, "")
+
+
+def test_a_request_begins_before_a_thread_has_time_for_it(project: Project, serve: Serve) -> None:
+    project.app("well", WAITING)
+    server = serve("--threads=1")
+    with ThreadPoolExecutor(2) as clients:
+        first = clients.submit(server.get, "/well/until-another-waits")
+        until((project.root / "has-begun").exists, "the one thread is taken")
+        assert clients.submit(server.get, "/well/", X_Request_ID="abcdefgh").result().status == 200
+    kept_waiting = first.result().json["kept waiting"] * 1e3
+    until(lambda: bool(access_lines(server, "abcdefgh")), "it is logged")
+    [line] = access_lines(server, "abcdefgh")
+    assert line["duration_ms"] >= line["waited_ms"] >= kept_waiting - 0.001
 
 
 def test_one_line_for_each_request(project: Project, serve: Serve) -> None:

@@ -43,8 +43,8 @@ class Record:
         method: of HTTP.
         raw_path: with the prefix, without a query, as WSGI spells it.
         began: ``time.monotonic()`` when its head had come.
-        started_at: ``time.time()`` when a thread began with it.
-        thread: ident of that thread.
+        started_at: ``time.time()`` of that.
+        thread: ident of the thread that it is answered in.
         status: of HTTP; 0 until it is known.
         ended_at: ``time.time()`` at its end.
         duration: seconds since ``began``; set right before the last byte and again at the end.
@@ -74,12 +74,17 @@ class Record:
         client: str = "",
         method: str = "",
         raw_path: str = "",
+        came_at: float | None = None,
     ) -> None:
         self.request_id, self.client = request_id, client
         self.method, self.raw_path = method, raw_path
         if app:
             self.app = app
         self.began, self.started_at, self.thread = monotonic(), time(), get_ident()
+        if came_at is not None:
+            self.waited = self.began - came_at
+            self.began = came_at
+            self.started_at -= self.waited
 
     @property
     def path(self) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,6 +10,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from shared_utils.hosting.edge import SAFE_HEADERS, Edge
+from shared_utils.hosting.telemetry.record import Record
 from shared_utils.logging import app_name, request_id
 
 if TYPE_CHECKING:
@@ -51,6 +54,31 @@ def test_otherwise_a_new_one_is_made(given: str | None) -> None:
 def test_each_request_has_an_id_of_its_own() -> None:
     client = Client(Edge(telling))
     assert client.get("/").text != client.get("/").text
+
+
+def test_a_request_began_when_it_had_come_and_has_waited_since() -> None:
+    edge = Edge(telling)
+    records: list[Record] = []
+    edge.recorder.finished.append(records.extend)
+    came_at, now = time.monotonic() - 60, time.time()
+    sock = SimpleNamespace(came_at=came_at)
+    Client(edge).get("/", environ_overrides={"gunicorn.socket": sock}).close()
+    [record] = records
+    assert record.began == came_at
+    assert record.started_at <= now - 59
+    assert 60 <= record.waited <= record.duration
+
+
+@pytest.mark.parametrize("sock", [None, SimpleNamespace()], ids=["no socket", "not the worker's"])
+def test_elsewhere_it_begins_where_it_is_answered(sock: object) -> None:
+    edge = Edge(telling)
+    records: list[Record] = []
+    edge.recorder.finished.append(records.extend)
+    before = time.monotonic()
+    Client(edge).get("/", environ_overrides={"gunicorn.socket": sock}).close()
+    [record] = records
+    assert record.began >= before
+    assert record.waited == 0
 
 
 def test_an_id_that_the_app_set_is_kept() -> None:
