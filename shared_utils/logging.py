@@ -154,10 +154,14 @@ class LineHandler(logging.StreamHandler[TextIO]):
         Raises:
             OSError: the stream did not take all of them; it was given each.
         """
+        text = self.terminator.join([*lines, ""])
+        if len(text) <= self._at_once and text.isascii():
+            self._write(text)
+            return
         failure: OSError | None = None
         for piece in self._pieces(lines):
             try:
-                self._write(piece)
+                self._write(self.terminator.join([*piece, ""]))
             except OSError as error:
                 failure = error
         if failure is not None:
@@ -176,8 +180,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
         if piece:
             yield piece
 
-    def _write(self, lines: list[str]) -> None:
-        text = self.terminator.join([*lines, ""])
+    def _write(self, text: str) -> None:
         self.acquire()
         try:
             self.stream.write(text)

@@ -40,7 +40,8 @@ class AccessLog:
             kind = type(handlers[0].formatter)
             line_of = {JsonFormatter: self._json, TextFormatter: self._text}.get(kind)
             if line_of is not None:
-                handlers[0].write(*map(line_of, records))
+                process = getpid()
+                handlers[0].write(*[line_of(record, process) for record in records])
                 return
         failure: Exception | None = None
         for record in records:
@@ -51,7 +52,7 @@ class AccessLog:
         if failure is not None:
             raise failure
 
-    def _json(self, record: Record) -> str:
+    def _json(self, record: Record, process: int) -> str:
         now = record.ended_at
         _, written, _ = self._written(int(now))
         trace = f', "trace_id": "{record.trace_id}"' if record.trace_id else ""
@@ -60,7 +61,7 @@ class AccessLog:
         # Id, path and trace are such that they need no quoting.
         return (
             f'{{"time": "{written}.{int(now % 1 * 1000):03d}Z", "level": "info", '
-            f'"logger": "rowhouse.access", "process": {getpid()}, "app": {app}, '
+            f'"logger": "rowhouse.access", "process": {process}, "app": {app}, '
             f'"request_id": "{record.request_id}", '
             f'"message": "{method[1:-1]} {path} {record.status}", '
             f'"client": {quoted(record.client)}, "method": {method}, "path": "{path}", '
@@ -69,13 +70,13 @@ class AccessLog:
             f'"bytes": {record.sent}{trace}}}'
         )
 
-    def _text(self, record: Record) -> str:
+    def _text(self, record: Record, process: int) -> str:
         now = record.ended_at
         _, _, written = self._written(int(now))
         app = f" {record.app}" if record.app else ""
         trace = f" trace {record.trace_id}" if record.trace_id else ""
         return shown(
-            f"{written}.{int(now % 1 * 1000):03d} INFO    [{getpid()}]{app} {record.request_id} "
+            f"{written}.{int(now % 1 * 1000):03d} INFO    [{process}]{app} {record.request_id} "
             f"{record.method} {_path(record)} {record.status}, {record.sent} bytes "
             f"in {record.duration * 1e3:.1f} ms "
             f"({record.waited * 1e3:.1f} waiting, {record.cpu * 1e3:.1f} of CPU) "

@@ -43,25 +43,15 @@ class Answer:
         start_response: the server's.
     """
 
-    __slots__ = (
-        "_cpu_began",
-        "_is_answered",
-        "_is_over",
-        "_left",
-        "_recorder",
-        "_start_response",
-        "_write",
-        "record",
-    )
-
+    # Of the class, because making an answer is a part of what each request costs.
+    _left = _UNKNOWN
+    _is_answered = _is_over = False
     _write: Callable[[bytes], object]
 
     def __init__(self, recorder: Recorder, record: Record, start_response: StartResponse) -> None:
         self._recorder, self.record = recorder, record
         self._start_response = start_response
-        self._left = _UNKNOWN
-        self._is_answered = self._is_over = False
-        self._cpu_began = thread_time()
+        self._cpu_began = recorder.own.cpu
         recorder.running[id(record)] = record
         if recorder.abandoned:
             recorder.finish_abandoned()
@@ -131,7 +121,9 @@ class Answer:
             self._answered()
         record.duration = monotonic() - record.began
         if record.thread == get_ident():
-            record.cpu = thread_time() - self._cpu_began
+            cpu = thread_time()
+            record.cpu = cpu - self._cpu_began
+            self._recorder.own.cpu = cpu
         if record.method == "HEAD" or record.status in (204, 304):
             record.sent = 0
         self._recorder.finish(record)

@@ -46,10 +46,9 @@ class Record:
         started_at: ``time.time()`` of that.
         thread: ident of the thread that it is answered in.
         status: of HTTP; 0 until it is known.
-        ended_at: ``time.time()`` at its end.
         duration: seconds since ``began``; set right before the last byte and again at the end.
         waited: seconds of these without a thread, or without a slot, or until its app was built.
-        cpu: seconds of CPU time of its thread, at the end.
+        cpu: seconds of CPU time of its thread, since that has ended its last request.
         sent: bytes of the body that the server has taken.
         failure: in short what the app has let out, such as ``ValueError: ...``; else empty.
         shed: why it was refused, ``threads`` or ``queue_timeout``; empty where it was not.
@@ -63,7 +62,7 @@ class Record:
     # Of the class, because making a record is a part of what each request costs.
     app = failure = shed = trace_id = parent_id = route = ""
     status = sent = 0
-    ended_at = duration = waited = cpu = 0.0
+    duration = waited = cpu = 0.0
     unserved = False
     span: Span | None = None
 
@@ -85,6 +84,11 @@ class Record:
             self.waited = self.began - came_at
             self.began = came_at
             self.started_at -= self.waited
+
+    @property
+    def ended_at(self) -> float:
+        """``time.time()`` at its end."""
+        return self.started_at + self.duration
 
     @property
     def path(self) -> str:

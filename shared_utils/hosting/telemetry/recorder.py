@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import monotonic, time
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING
 
 from shared_utils.hosting.telemetry.backlog import Backlog
@@ -36,6 +37,17 @@ Answered = Callable[[Record], object]
 Finished = Callable[[Sequence[Record]], object]
 
 
+class _Own(threading.local):
+    """What a thread keeps from one request to its next.
+
+    Attributes:
+        cpu: its CPU time at the end of the last request, or when it began with its first.
+    """
+
+    def __init__(self) -> None:
+        self.cpu = thread_time()
+
+
 class Recorder:
     """The requests of one process, and who is told of them. A listener that raises does no harm.
 
@@ -48,6 +60,7 @@ class Recorder:
             in its thread, or after ``gather`` with several in another one.
         abandoned: requests whose responses were never closed, and whether they were answered; the
             next request finishes them.
+        own: what each thread keeps.
     """
 
     def __init__(self) -> None:
@@ -63,6 +76,7 @@ class Recorder:
         if self._backlog is not None:
             self._backlog.forget()
         self.running: dict[int, Record] = {}
+        self.own = _Own()
         self.abandoned: deque[tuple[Record, bool]] = deque()
         self._backlog = None
 
@@ -111,7 +125,6 @@ class Recorder:
     def finish(self, record: Record) -> None:
         """Tell that a request has ended."""
         self.running.pop(id(record), None)
-        record.ended_at = time()
         if record.span is not None:
             try:
                 record.span.leave(record)

@@ -101,7 +101,7 @@ def test_a_text_line(written: Written) -> None:
 def test_requests_that_have_ended_together_are_a_line_each(
     written: Written, formatter: logging.Formatter
 ) -> None:
-    records = [ended(request_id=f"abcdef{number}", ended_at=1e9 + number) for number in range(60)]
+    records = [ended(request_id=f"abcdef{n}", started_at=1e9 + n) for n in range(60)]
     lines = written.of(records, formatter)
     assert lines == "".join(written.of([record], formatter) for record in records)
     assert lines.count("\n") == 60
@@ -118,7 +118,7 @@ def test_the_host_itself_and_traces(written: Written) -> None:
 def test_where_logging_is_set_up_otherwise_it_is_a_record_with_the_same_fields(
     written: Written, trace_id: str
 ) -> None:
-    record = ended(trace_id=trace_id, ended_at=1e9 + 0.25)
+    record = ended(trace_id=trace_id, started_at=1e9, duration=0.25)
     usual = written.json(record)
     another = logging.StreamHandler(io.StringIO())
     otherwise = written.json(record, [another])
