@@ -36,7 +36,7 @@ from benchmarks.requests import Bursts
 from benchmarks.servers import Server, plain, served
 from benchmarks.wrk import Load
 
-ROUNDS = 4
+ROUNDS = 6
 ROUNDS_ALONE = 8
 CPU_ROUNDS = 60
 SERVERS = 3
@@ -83,7 +83,7 @@ class Neighbour:
         own: what is told of how the neighbour fares, and its unit.
         rate: part of its own rate alone that is left to the healthy app at least.
         p99: how many times its own p99 alone it may have.
-        at_least_seconds: how long Rowhouse has to be measured beside it.
+        at_least_seconds: how long Rowhouse has to be measured, alone and beside it.
     """
 
     name: str
@@ -186,15 +186,14 @@ def _beside_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
     kinds = {"Rowhouse": ROWHOUSE, "plain": PLAIN}
     folders = {name: kind.make(folder / name) for name, kind in kinds.items()}
     loads: dict[str, list[Load]] = {name: [] for name in kinds}
-    cases = {
-        f"{name}, {neighbour.name}": _beside(folders[name], kind, neighbour, loads[name])
-        for neighbour in NEIGHBOURS
-        for name, kind in kinds.items()
-    }
-    measured = interleaved(cases, rounds, warm_up=False, calmer_half=True)
     for neighbour in NEIGHBOURS:
-        for name in kinds:
-            each = measured[f"{name}, {neighbour.name}"]
+        cases = {
+            name: _beside(folders[name], kind, neighbour, loads[name])
+            for name, kind in kinds.items()
+        }
+        # Each by itself: the shorter a round is, the more of them others have left alone.
+        measured = interleaved(cases, rounds, warm_up=False, calmer_half=True)
+        for name, each in measured.items():
             judged = name == "Rowhouse"
             yield Comparison(
                 what=f"{name}: hello beside {neighbour.name}",
@@ -215,9 +214,9 @@ def _beside_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
         what, unit = neighbour.own
         yield Comparison(
             what=f"{neighbour.name}: {what}",
-            figures=[pair.own for pair in measured[f"Rowhouse, {neighbour.name}"]],
+            figures=[pair.own for pair in measured["Rowhouse"]],
             beside="plain",
-            others=[pair.own for pair in measured[f"plain, {neighbour.name}"]],
+            others=[pair.own for pair in measured["plain"]],
             unit=unit,
             by_difference=True,
         )
@@ -237,7 +236,8 @@ def _beside(
         # At the end gunicorn would wait for what hangs.
         with served(folder, *kind.arguments, "--graceful-timeout=1") as server:
             warm_up(server)
-            alone = wrk.load(server.address, HELLO, FEW, kind.seconds)
+            # Equally long: a longer look sees more of what comes once in a while, which is p99.
+            alone = wrk.load(server.address, HELLO, FEW, seconds)
             with neighbour.press(server.address) as own:
                 time.sleep(SETTLE)
                 beside = wrk.load(server.address, HELLO, FEW, seconds)
