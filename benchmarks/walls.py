@@ -58,7 +58,7 @@ Own = Callable[[], float]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One way to serve the two apps, and how long it is measured beside a neighbour."""
+    """One way to serve the two apps, and how long it is measured, alone and beside a neighbour."""
 
     make: Callable[[Path], Path]
     arguments: Sequence[str]

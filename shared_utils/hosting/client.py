@@ -78,6 +78,8 @@ class RequestReader:
     def _wait(self) -> None:
         due = self.due
         if is_ready(self._sock, select.POLLIN, self._timeout if due is None else due - monotonic()):
+            if due is not None:
+                self._sock.came_at = monotonic()
             return
         if due is None:
             self._timeout = 0  # an app that tries again is told at once
@@ -93,8 +95,8 @@ class ClientSocket(socket.socket):
 
     Attributes:
         patience: seconds that a client may take nothing.
-        came_at: ``time.monotonic()`` when the request that is answered had come, and a thread was
-            asked for.
+        came_at: ``time.monotonic()`` when the head of the request that is answered had come, and a
+            thread was asked for; where that thread had to read on, when the rest had come.
         before_waiting: called in a thread that is about to wait for the client.
     """
 

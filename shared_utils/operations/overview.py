@@ -52,7 +52,7 @@ def _row(name: str, workers: Sequence[WorkerReport], figures: Figures) -> MountR
     reports = [worker.mounts[name] for worker in workers if name in worker.mounts]
     first = reports[0]
     late = [
-        request.age
+        request.runs_for
         for worker in workers
         for request in worker.running
         if request.app == name and request.is_hanging

@@ -19,7 +19,7 @@ class Request:
         thread: the thread that it runs in.
         age: seconds since it began.
         status: what it was answered with; 0 before that.
-        waited: seconds that it was parked.
+        waited: seconds of these without a thread or a slot, or until its app was built.
         duration: seconds that it took; 0 while it runs.
         at: when it began (``time.time()``).
         failure: in a few words, what went wrong; empty where nothing is known to have.
@@ -42,7 +42,12 @@ class Request:
     @property
     def is_hanging(self) -> bool:
         """Whether it runs for long, and nothing was answered: what is being sent does not hang."""
-        return not self.status and self.age >= HANGS_AFTER
+        return not self.status and self.runs_for >= HANGS_AFTER
+
+    @property
+    def runs_for(self) -> float:
+        """Seconds of its age but for those it has waited, which may be its neighbours' doing."""
+        return self.age - self.waited
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

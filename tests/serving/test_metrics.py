@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+import http.client
 import json
 import os
 import signal
@@ -52,6 +55,11 @@ WAITING = """
             while time.monotonic() < began + 0.05:
                 time.sleep(0.001)
             return {"kept waiting": time.monotonic() - began}
+
+        @app.get("/brief")
+        def brief():
+            time.sleep(0.05)
+            return "brief"
 
         @app.get("/")
         def index():
@@ -419,6 +427,28 @@ def test_a_request_begins_before_a_thread_has_time_for_it(project: Project, serv
     until(lambda: bool(access_lines(server, "abcdefgh")), "it is logged")
     [line] = access_lines(server, "abcdefgh")
     assert line["duration_ms"] >= line["waited_ms"] >= kept_waiting - 0.001
+
+
+def test_a_request_begins_after_the_one_before_on_its_connection(
+    project: Project, serve: Serve
+) -> None:
+    project.app("well", WAITING)
+    server = serve()
+    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    with contextlib.closing(kept):
+        for request_id in ("abcdefg1", "abcdefg2"):
+            kept.request("GET", "/well/", headers={"X-Request-ID": request_id})
+            assert kept.getresponse().read() == b"at last"
+            if request_id == "abcdefg1":
+                assert server.get("/well/brief", X_Request_ID="between0").text == "brief"
+    until(lambda: bool(access_lines(server, "abcdefg2")), "it is logged")
+
+    def begin(request_id: str) -> float:
+        [line] = access_lines(server, request_id)
+        ended = datetime.datetime.fromisoformat(line["time"]).timestamp()
+        return ended - float(line["duration_ms"]) / 1e3
+
+    assert begin("abcdefg2") >= begin("between0") + 0.045
 
 
 def test_one_line_for_each_request(project: Project, serve: Serve) -> None:

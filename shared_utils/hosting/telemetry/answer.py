@@ -51,7 +51,7 @@ class Answer:
     def __init__(self, recorder: Recorder, record: Record, start_response: StartResponse) -> None:
         self._recorder, self.record = recorder, record
         self._start_response = start_response
-        self._cpu_began = recorder.own.cpu
+        self._cpu_began = thread_time()
         recorder.running[id(record)] = record
         if recorder.abandoned:
             recorder.finish_abandoned()
@@ -121,9 +121,7 @@ class Answer:
             self._answered()
         record.duration = monotonic() - record.began
         if record.thread == get_ident():
-            cpu = thread_time()
-            record.cpu = cpu - self._cpu_began
-            self._recorder.own.cpu = cpu
+            record.cpu = thread_time() - self._cpu_began
         if record.method == "HEAD" or record.status in (204, 304):
             record.sent = 0
         self._recorder.finish(record)

@@ -47,8 +47,9 @@ class Record:
         thread: ident of the thread that it is answered in.
         status: of HTTP; 0 until it is known.
         duration: seconds since ``began``; set right before the last byte and again at the end.
-        waited: seconds of these without a thread, or without a slot, or until its app was built.
-        cpu: seconds of CPU time of its thread, since that has ended its last request.
+        waited: seconds of these until a thread had read its head, without a slot, or until its app
+            was built.
+        cpu: seconds of CPU time of its thread, at the end.
         sent: bytes of the body that the server has taken.
         failure: in short what the app has let out, such as ``ValueError: ...``; else empty.
         shed: why it was refused, ``threads`` or ``queue_timeout``; empty where it was not.

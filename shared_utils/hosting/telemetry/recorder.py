@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import monotonic, thread_time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from shared_utils.hosting.telemetry.backlog import Backlog
@@ -37,17 +36,6 @@ Answered = Callable[[Record], object]
 Finished = Callable[[Sequence[Record]], object]
 
 
-class _Own(threading.local):
-    """What a thread keeps from one request to its next.
-
-    Attributes:
-        cpu: its CPU time at the end of the last request, or when it began with its first.
-    """
-
-    def __init__(self) -> None:
-        self.cpu = thread_time()
-
-
 class Recorder:
     """The requests of one process, and who is told of them. A listener that raises does no harm.
 
@@ -60,7 +48,6 @@ class Recorder:
             in its thread, or after ``gather`` with several in another one.
         abandoned: requests whose responses were never closed, and whether they were answered; the
             next request finishes them.
-        own: what each thread keeps.
     """
 
     def __init__(self) -> None:
@@ -76,7 +63,6 @@ class Recorder:
         if self._backlog is not None:
             self._backlog.forget()
         self.running: dict[int, Record] = {}
-        self.own = _Own()
         self.abandoned: deque[tuple[Record, bool]] = deque()
         self._backlog = None
 
@@ -110,6 +96,7 @@ class Recorder:
         with contextlib.suppress(IndexError):  # another request has taken the last one
             while True:
                 abandoned, is_answered = self.abandoned.pop()
+                abandoned.duration = monotonic() - abandoned.began
                 if not is_answered:
                     self.answer(abandoned)
                 self.finish(abandoned)

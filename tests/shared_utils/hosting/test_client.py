@@ -54,6 +54,25 @@ def reading(client: socket.socket) -> Iterator[bytearray]:
     thread.join()
 
 
+def test_a_head_has_come_when_its_rest_has(served: ClientSocket, client: socket.socket) -> None:
+    reader, began = RequestReader(served, LONG), monotonic()
+    served.came_at = 0.0
+    threading.Timer(0.01, client.sendall, [b"GET / HTTP/1.1"]).start()
+    assert reader.recv(100) == b"GET / HTTP/1.1"
+    assert served.came_at >= began
+
+
+def test_it_has_come_long_since_when_its_body_does(
+    served: ClientSocket, client: socket.socket
+) -> None:
+    reader = RequestReader(served, LONG)
+    reader.due = None  # an app reads
+    served.came_at = 0.0
+    threading.Timer(0.01, client.sendall, [b"body"]).start()
+    assert reader.recv(100) == b"body"
+    assert served.came_at == 0.0
+
+
 def test_what_a_client_sends_is_read(served: ClientSocket, client: socket.socket) -> None:
     reader = RequestReader(served, LONG)
     client.sendall(b"GET / HTTP/1.1")

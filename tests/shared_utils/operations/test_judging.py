@@ -167,6 +167,8 @@ def test_a_request_hangs_that_runs_for_long_and_has_sent_nothing() -> None:
     assert not request(HANGS_AFTER - 0.1).is_hanging
     assert request(HANGS_AFTER).is_hanging
     assert not request(HANGS_AFTER, status=200).is_hanging
+    assert not request(2 * HANGS_AFTER, waited=HANGS_AFTER + 0.1).is_hanging
+    assert request(2 * HANGS_AFTER, waited=HANGS_AFTER).is_hanging
 
 
 def test_workers_are_put_together() -> None:
