@@ -4,10 +4,8 @@ One thread at a time runs Python. Others that could run too wait for the interpr
 take it over at each call to the system: a convoy that costs a third of what a worker could answer
 (`make bench` measures it). So a thread takes one job after the other while the rest of them rest.
 It has a turn until its job is done, or for `TURN` seconds: a job that takes longer may be blocked,
-and must not keep others waiting. The thread that jobs come from sees to that; where others that are
-back from a wait keep the interpreter from it, one that is done takes over a turn that is over.
-Whether there are one or two turns at once follows from how busy the process is while jobs wait: one
-where they compute, two where each is blocked for a while.
+and must not keep others waiting. Whether there are one or two turns at once follows from how busy
+the process is while jobs wait: one where they compute, two where each is blocked for a while.
 """
 
 from __future__ import annotations
@@ -54,8 +52,6 @@ class Pool(Generic[Job]):
         """Threads, by the lock that each rests on; the last one's caches are warm."""
         self._turns: dict[threading.Lock, float] = {}
         """When each of the threads that have a turn began with its job."""
-        self._begun_at = 0.0
-        """When the last of them did."""
         self._own = threading.local()
         self._threads: list[threading.Lock] = []
         """All of them, by the same locks."""
@@ -156,7 +152,7 @@ class Pool(Generic[Job]):
         if not self._resting:
             return False
         thread = self._resting.pop()
-        self._turns[thread] = self._begun_at = monotonic()
+        self._turns[thread] = monotonic()
         thread.release()
         return True
 
@@ -192,11 +188,8 @@ class Pool(Generic[Job]):
         """Return a job and have a turn, or rest."""
         with self._lock:
             self._turns.pop(me, None)
-            now = monotonic()
-            if self._jobs and len(self._turns) >= self._most and now - self._begun_at >= TURN:
-                self._turns.clear()
             if self._jobs and len(self._turns) < self._most:
-                self._turns[me] = self._begun_at = now
+                self._turns[me] = monotonic()
                 job = self._jobs.popleft()
                 if self._naps and not self._jobs and self._is_dry.locked():
                     self._naps = False

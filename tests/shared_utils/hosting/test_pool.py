@@ -154,24 +154,6 @@ def test_a_turn_that_is_over_ends_when_somebody_waits(
     some.have_begun(2)
 
 
-@pytest.mark.parametrize("is_over", [True, False])
-def test_a_thread_that_is_done_takes_a_turn_that_is_over(
-    jobs: Callable[[int], Jobs], clock: Clock, is_over: bool
-) -> None:
-    some = jobs(8)
-    some.put(3)
-    some.have_begun(1)
-    end_turns(some, clock)
-    some.have_begun(2)
-    clock.pass_by(2 * TURN if is_over else TURN / 2, busy=1)
-    some.let_go(0)
-    if is_over:
-        some.have_begun(3)
-    else:
-        some.wait(lambda: len(some.pool._resting) == 1)
-        some.have_begun(2)
-
-
 def test_a_job_that_is_about_to_wait_gives_way_at_once(clock: Clock) -> None:
     begun, waits = threading.Event(), threading.Event()
     done: list[str] = []
