@@ -120,7 +120,9 @@ class Pool(Generic[Job]):
                 # It may have begun with its next job since: then there is a turn more for once.
                 self._turns.pop(thread, None)
         with self._lock:
-            free = min(len(self._jobs), self._most - len(self._turns))
+            free, waiting = self._most - len(self._turns), len(self._jobs)
+            if waiting < free:  # no min(): that may set off a garbage collection
+                free = waiting
             while free > 0 and self._wake():
                 free -= 1
         for _ in range(free):
@@ -153,7 +155,8 @@ class Pool(Generic[Job]):
             return False
         thread = self._resting.pop()
         self._turns[thread] = monotonic()
-        thread.release()
+        if thread.locked():  # else the end of the pool has woken it
+            thread.release()
         return True
 
     def _start(self) -> None:

@@ -46,7 +46,7 @@ class Request:
 
     @property
     def runs_for(self) -> float:
-        """Seconds of its age but for those it has waited, which may be its neighbours' doing."""
+        """Seconds of its age but for waits that are over, which may be its neighbours' doing."""
         return self.age - self.waited
 
 

@@ -148,6 +148,7 @@ class Answer:
         """
         if not self._is_over:
             self._is_over = True
+            self.record.duration = monotonic() - self.record.began
             self._recorder.abandoned.append((self.record, self._is_answered))
 
 

@@ -96,7 +96,6 @@ class Recorder:
         with contextlib.suppress(IndexError):  # another request has taken the last one
             while True:
                 abandoned, is_answered = self.abandoned.pop()
-                abandoned.duration = monotonic() - abandoned.began
                 if not is_answered:
                     self.answer(abandoned)
                 self.finish(abandoned)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import itertools
+import math
 import threading
 from collections.abc import Callable, Iterator
 
@@ -405,6 +406,34 @@ def test_a_garbage_collection_may_come_while_turns_are_looked_at(
     finally:
         gc.set_threshold(*thresholds)
         gc.callbacks.remove(collected)
+
+
+def test_no_garbage_is_collected_while_turns_are_given() -> None:
+    """A finalizer that hangs would keep the lock, and with it all threads."""
+    pool: Pool[int] = Pool(lambda job: None, 1)
+    pool._jobs.append(0)
+    pool._most, pool._weighed_at = 0, math.inf  # no turn is given
+    was_locked: list[bool] = []
+
+    def collected(phase: str, info: object) -> None:
+        if phase == "start":
+            was_locked.append(pool._lock.locked())
+
+    kept = gc.get_threshold()
+    gc.callbacks.append(collected)
+    try:
+        for number in range(40):  # whatever the pool makes is once what sets one off
+            gc.set_threshold(0)
+            gc.collect()
+            made: list[Clock | None] = [None] * number
+            gc.set_threshold(30)
+            for place in range(number):
+                made[place] = Clock()
+            pool.look()
+    finally:
+        gc.callbacks.remove(collected)
+        gc.set_threshold(*kept)
+    assert not any(was_locked)
 
 
 class Pools(RuleBasedStateMachine):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import tempfile
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper
 
@@ -232,9 +233,12 @@ def test_a_response_that_nobody_closes(told: Told) -> None:
     client = Client(Edge(answering(b"ab", b"cd"), recorder=told.recorder))
     client.get("/")
     gc.collect()
+    was_gone = time.monotonic()
     assert told.events == []
     client.get("/", buffered=True)
     assert told.events.count("finished") == 2
+    abandoned = min(told.records, key=lambda record: record.began)
+    assert 0 < abandoned.duration <= was_gone - abandoned.began
 
 
 def test_a_listener_that_fails_does_no_harm(
