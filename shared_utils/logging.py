@@ -154,14 +154,10 @@ class LineHandler(logging.StreamHandler[TextIO]):
         Raises:
             OSError: the stream did not take all of them; it was given each.
         """
-        text = self.terminator.join([*lines, ""])
-        if len(text) <= self._at_once and text.isascii():
-            self._write(text)
-            return
         failure: OSError | None = None
         for piece in self._pieces(lines):
             try:
-                self._write(self.terminator.join([*piece, ""]))
+                self._write(piece)
             except OSError as error:
                 failure = error
         if failure is not None:
@@ -180,7 +176,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
         if piece:
             yield piece
 
-    def _write(self, text: str) -> None:
+    def _write(self, lines: list[str]) -> None:
+        text = self.terminator.join([*lines, ""])
         self.acquire()
         try:
             self.stream.write(text)

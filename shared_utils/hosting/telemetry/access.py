@@ -33,7 +33,7 @@ class AccessLog:
 
     def __call__(self, records: Sequence[Record]) -> None:
         """Write them, unless the logger ``rowhouse.access`` is set to pass on no such lines."""
-        if not records or not logger.isEnabledFor(logging.INFO):
+        if not logger.isEnabledFor(logging.INFO):
             return
         handlers = logging.root.handlers
         if len(handlers) == 1 and type(handlers[0]) is LineHandler and _is_usual():

@@ -57,7 +57,7 @@ def reading(client: socket.socket) -> Iterator[bytearray]:
 def test_a_head_has_come_when_its_rest_has(served: ClientSocket, client: socket.socket) -> None:
     reader, began = RequestReader(served, LONG), monotonic()
     served.came_at = 0.0
-    threading.Timer(0.01, client.sendall, [b"GET / HTTP/1.1"]).start()
+    served.before_waiting = lambda: client.sendall(b"GET / HTTP/1.1")
     assert reader.recv(100) == b"GET / HTTP/1.1"
     assert served.came_at >= began
 
@@ -68,7 +68,7 @@ def test_it_has_come_long_since_when_its_body_does(
     reader = RequestReader(served, LONG)
     reader.due = None  # an app reads
     served.came_at = 0.0
-    threading.Timer(0.01, client.sendall, [b"body"]).start()
+    served.before_waiting = lambda: client.sendall(b"body")
     assert reader.recv(100) == b"body"
     assert served.came_at == 0.0
 

@@ -7,15 +7,11 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from shared_utils.hosting import maintenance as maintenance_module
 from shared_utils.hosting.maintenance import INTERVAL, LONGEST, Maintenance, messages_in
-
-if TYPE_CHECKING:
-    pass
 
 
 class Clock:
