@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _LAYOUT = (Path(__file__).parent / "layout.js").read_text()
 _SIZES = ((1200, 800), (375, 812))
-_ABORTED = "net::ERR_ABORTED"
+_GIVEN_UP = "net::ERR_ABORTED"
 _SHOWN = """new Promise((done) =>
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"""
 """Until what follows a change, such as an observer of sizes, has been done and is shown."""
@@ -35,14 +35,16 @@ def assert_laid_out(page: Page) -> None:
             assert not found, f"{page.url}, {scheme}, {width} wide: {found}"
 
 
-def note_faults(page: Page, base: str, note: Callable[[str], None], *, polls: bool = False) -> None:
+def note_faults(page: Page, base: str, note: Callable[[str], None]) -> None:
     """Note what a page should not do: fail, complain, or ask another host.
+
+    What the browser itself gives up, because somebody leaves the page, is no fault; a connection
+    that the server cuts has other names (`net::ERR_EMPTY_RESPONSE`, `net::ERR_CONNECTION_RESET`).
 
     Args:
         page: that is about to be visited.
         base: URL of the host, without a slash at its end.
         note: is called with each fault, in a line that begins with the page's URL.
-        polls: it asks all the time, so that whoever leaves it cuts a request off.
     """
 
     def look(status: int, url: str) -> None:
@@ -50,7 +52,7 @@ def note_faults(page: Page, base: str, note: Callable[[str], None], *, polls: bo
             note(f"{page.url}: {status}: {url}")
 
     def failed(request: Request) -> None:
-        if not (polls and request.failure == _ABORTED):
+        if request.failure != _GIVEN_UP:
             note(f"{page.url}: failed: {request.url}: {request.failure}")
 
     page.on("console", lambda said: note(f"{page.url}: console: {said.text}"))

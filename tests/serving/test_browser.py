@@ -86,7 +86,7 @@ class Person:
 
     def look(self) -> None:
         """Look at the page on a desk and on a phone, by day and by night."""
-        # Or a request of the page would be cut off by the next, and count as failed.
+        # What a page asks for once it is there is seen to come, too.
         self.page.wait_for_load_state("networkidle")
         assert_laid_out(self.page)
 

@@ -100,7 +100,7 @@ def visit(browser: Browser, row: Server, token: tuple[str, str], seen: list[str]
             context.add_cookies([cookie])  # type: ignore[list-item]
             page = context.new_page()
             page.set_default_timeout(PATIENCE * 1000)
-            note_faults(page, base, seen.append, polls=True)
+            note_faults(page, base, seen.append)
             page.goto(path)
             return page
 
