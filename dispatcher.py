@@ -23,6 +23,7 @@ from shared_utils.hosting import pages
 from shared_utils.hosting.counting import count
 from shared_utils.hosting.development import is_reloaders_parent
 from shared_utils.hosting.edge import Edge
+from shared_utils.hosting.fairness import Fairness
 from shared_utils.hosting.inspection import Inspection
 from shared_utils.hosting.proxy import CheckedProxyFix
 from shared_utils.hosting.row import Row
@@ -56,6 +57,11 @@ class Host(Flask):
         bulkhead = pages.row_of(self).walls.bulkhead
         bulkhead.scale(threads)
         bulkhead.before_waiting = before_waiting
+
+    def share_cpu(self) -> None:
+        """From here on, have apps that compute leave the others their share of the CPU time."""
+        row = pages.row_of(self)
+        Fairness(row.recorder, row.walls.bulkhead, list(row.mounts)).begin()
 
     def watch_for_stuck_threads(self, report: Callable[[int], None]) -> None:
         """Have ``report`` called with the number of threads that hang, as it changes."""

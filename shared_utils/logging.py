@@ -165,14 +165,14 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
     def _pieces(self, lines: Iterable[str]) -> Iterator[list[str]]:
         piece: list[str] = []
-        size = 0
+        size, at_once, ending = 0, self._at_once, len(self.terminator)
         for line in lines:
-            length = (len(line) if line.isascii() else 10 * len(line)) + len(self.terminator)
-            if piece and size + length > self._at_once:
-                yield piece
-                piece, size = [], 0
-            piece.append(line)
+            length = (len(line) if line.isascii() else 10 * len(line)) + ending
             size += length
+            if size > at_once and piece:
+                yield piece
+                piece, size = [], length
+            piece.append(line)
         if piece:
             yield piece
 

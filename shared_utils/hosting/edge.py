@@ -71,4 +71,4 @@ class Edge:
         except BaseException:
             answer.finish()
             raise
-        return answer.of(response, environ.get("wsgi.file_wrapper"))
+        return answer.of(response, environ)

@@ -53,6 +53,7 @@ class Mounted:
         issuer: bool = False,
     ) -> None:
         self.walls, self._wake, self._issuer = walls, wake, issuer
+        self._bulkhead = walls.bulkhead
         self._message_for = maintenance.message_for if maintenance else _never
         self._app: WSGIApplication | None = None
         self._settled = threading.Event()
@@ -68,7 +69,7 @@ class Mounted:
     def place(self, mount: Mount) -> None:
         """Take on these settings."""
         self.mount = mount
-        self.walls.bulkhead.place(mount.name, mount.limits)
+        self._bulkhead.place(mount.name, mount.limits)
         self._script_name = prefixes.script_name(mount.prefix or "/")
         self._terms = self.walls.terms(mount, self._scoped)
         self.keep_out(self._sessions)
@@ -151,27 +152,28 @@ class Mounted:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        mount = self.mount
-        app_name.set(mount.name)
+        mount, app = self.mount, self._app
+        name = mount.name
+        app_name.set(name)
         record = current.get()
-        record.app = mount.name
-        message = self._message_for(mount.name)
+        record.app = name
+        message = self._message_for(name)
         if message is not None:
             return self._unavailable(environ, message)(environ, start_response)
         if "CONTENT_LENGTH" in environ and announced(environ) > mount.limits.max_body:
             return refusals.too_large(mount, environ)(environ, start_response)
-        app, left = self._app, mount.limits.queue_timeout
-        permit = self.walls.bulkhead.hold(mount.name, at_once=app is not None)
+        permit = self._bulkhead.hold(name, at_once=app is not None)
         if permit is None:
             record.shed = "threads"
             return self._busy(environ)(environ, start_response)
         if not permit.runs:
-            began = time.monotonic()
+            began, left = time.monotonic(), mount.limits.queue_timeout
             if app is None:
                 app = self._built_by_now()
                 left = max(0.0, left - (time.monotonic() - began))
-            runs = app is not None and permit.run(left)
-            record.waited += time.monotonic() - began
+            runs = app is not None and permit.run(left, mount.limits.deadline)
+            record.parked = time.monotonic() - began
+            record.waited += record.parked
             if not runs:
                 permit.let_go()
                 if app is None:

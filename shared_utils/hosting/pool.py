@@ -4,8 +4,8 @@ One thread at a time runs Python. Others that could run too wait for the interpr
 take it over at each call to the system: a convoy that costs a third of what a worker could answer
 (`make bench` measures it). So a thread takes one job after the other while the rest of them rest.
 It has a turn until its job is done, or for `TURN` seconds: a job that takes longer may be blocked,
-and must not keep others waiting. Whether there are one or two turns at once follows from how busy
-the process is while jobs wait: one where they compute, two where each is blocked for a while.
+and must not keep others waiting. How many turns there are at once follows from how busy the process
+is while jobs wait: one where they compute, more where each is blocked for a while.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from collections.abc import Callable
 from time import monotonic, process_time
 from typing import Generic, TypeVar
 
+from shared_utils.hosting import clocks
+
 TURN = 0.001
 """Seconds that a job has to itself."""
 
-MOST = 2
+MOST = 4
 """Turns at once where jobs wait for something: more of them are in each other's way."""
 
 WINDOW = 0.02
 """Seconds over which it is found out how busy the process is."""
 
 IDLE, BUSY = 0.85, 0.95
-"""Seconds of CPU a second, below which there are too few turns, and above which, too many."""
+"""Seconds of CPU a second, below which there is a turn too few, and above which, one too many."""
 
 Job = TypeVar("Job")
 
@@ -144,9 +146,9 @@ class Pool(Generic[Job]):
         used = process_time()
         busy = (used - self._used) / (now - self._weighed_at)
         if self._ran_dry or busy > BUSY:
-            self._most = 1
+            self._most = max(1, self._most - 1)
         elif busy < IDLE:
-            self._most = MOST
+            self._most = min(MOST, self._most + 1)
         self._weighed_at, self._used, self._ran_dry = now, used, not self._jobs
 
     def _wake(self) -> bool:
@@ -177,6 +179,7 @@ class Pool(Generic[Job]):
 
     def _run(self, me: threading.Lock) -> None:
         self._own.lock = me
+        clocks.show()
         while True:
             job = self._next(me)
             if job is not None:

@@ -123,6 +123,8 @@ def booted(worker: Any) -> None:
     serving.begin(workers=worker.cfg.workers, threads=worker.cfg.threads)
     if serve_with := getattr(worker.wsgi, "serve_with", None):
         serve_with(worker.cfg.threads, getattr(worker, "give_way", lambda: None))
+    if share := getattr(worker.wsgi, "share_cpu", None):
+        share()
     if _settings:
         worker.client_timeout = _settings.host.client_timeout
     if sample := getattr(worker.wsgi, "begin_sampling", None):

@@ -33,6 +33,8 @@ def test_what_takes_longer_than_its_deadline_is_a_504_and_logged_with_its_stack(
     assert (answer.status, answer.headers["Content-Type"]) == (504, "application/problem+json")
     assert answer.json["detail"] == "Slow took too long to answer this request."
     message = only_error(server, given)
+    # On a busy machine the first try may come too late within its turn.
+    message = message.replace(", and is not interrupted yet", "")
     assert message.startswith("GET /slow/spin of slow (team-slow) has taken longer than 0.2 s.")
     assert "in spin" in message
     assert "secret" not in message

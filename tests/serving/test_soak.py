@@ -549,5 +549,5 @@ def every_thread_still_serves(server: Server, gate: Gate) -> None:
     assert sorted(others) == sorted(set(others)), "one of each"
     assert set(others) <= {
         *("MainThread", "rowhouse-watchdog", "rowhouse-builder", "rowhouse-sampler"),
-        *("rowhouse-checks", "rowhouse-inspection", "rowhouse-telemetry"),
+        *("rowhouse-checks", "rowhouse-inspection", "rowhouse-telemetry", "rowhouse-fairness"),
     }

@@ -134,7 +134,7 @@ class Answers:
 
     def _running(self) -> list[Record]:
         """Return what runs in this process, oldest first."""
-        records = list(self._row.recorder.running.values())  # in one step: others change it
+        records = list(self._row.recorder.running)  # in one step: others change it
         return sorted(records, key=lambda record: record.began)
 
     def _rebuild(self, mounted: Mounted) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from os import getpid
 from time import gmtime, localtime, strftime
 from typing import Any
 
-from shared_utils.hosting.telemetry.record import Record
+from shared_utils.hosting.telemetry.record import Record, percent_encoded
 from shared_utils.logging import JsonFormatter, LineHandler, TextFormatter, shown
 
 logger = logging.getLogger("rowhouse.access")
@@ -22,6 +22,15 @@ logger = logging.getLogger("rowhouse.access")
 LONGEST_PATH = 1000
 """Characters of a path that a line has. It is there twice, and a line of more than ``PIPE_BUF``
 bytes could be torn by another process's (`LineHandler.write`)."""
+
+# Id, path and trace are such that they need no quoting. By %, which takes four fifths of the time
+# that an f-string takes for the same numbers.
+_JSON = (
+    '{"time": "%s.%03dZ", "level": "info", "logger": "rowhouse.access", "process": %d, '
+    '"app": %s, "request_id": "%s", "message": "%s %s %s", "client": %s, "method": %s, '
+    '"path": "%s", "status": %s, "duration_ms": %.3f, "waited_ms": %.3f, "cpu_ms": %.3f, '
+    '"bytes": %d%s}'
+)
 
 
 class AccessLog:
@@ -53,21 +62,29 @@ class AccessLog:
             raise failure
 
     def _json(self, record: Record, process: int) -> str:
-        now = record.ended_at
+        now = record.started_at + record.duration
         _, written, _ = self._written(int(now))
         trace = f', "trace_id": "{record.trace_id}"' if record.trace_id else ""
         app = quoted(record.app) if record.app else "null"
-        method, path = quoted(record.method), _path(record)
-        # Id, path and trace are such that they need no quoting.
-        return (
-            f'{{"time": "{written}.{int(now % 1 * 1000):03d}Z", "level": "info", '
-            f'"logger": "rowhouse.access", "process": {process}, "app": {app}, '
-            f'"request_id": "{record.request_id}", '
-            f'"message": "{method[1:-1]} {path} {record.status}", '
-            f'"client": {quoted(record.client)}, "method": {method}, "path": "{path}", '
-            f'"status": {record.status}, "duration_ms": {record.duration * 1e3:.3f}, '
-            f'"waited_ms": {record.waited * 1e3:.3f}, "cpu_ms": {record.cpu * 1e3:.3f}, '
-            f'"bytes": {record.sent}{trace}}}'
+        method, path, status = quoted(record.method), _path(record), str(record.status)
+        return _JSON % (
+            written,
+            now % 1 * 1000,
+            process,
+            app,
+            record.request_id,
+            method[1:-1],
+            path,
+            status,
+            quoted(record.client),
+            method,
+            path,
+            status,
+            record.duration * 1e3,
+            record.waited * 1e3,
+            record.cpu * 1e3,
+            record.sent,
+            trace,
         )
 
     def _text(self, record: Record, process: int) -> str:
@@ -95,7 +112,7 @@ class AccessLog:
 
 
 def _path(record: Record) -> str:
-    path = record.path
+    path = percent_encoded(record.raw_path)
     return path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
 
 

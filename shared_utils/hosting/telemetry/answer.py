@@ -14,7 +14,7 @@ from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 SAFE_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -45,14 +45,16 @@ class Answer:
 
     # Of the class, because making an answer is a part of what each request costs.
     _left = _UNKNOWN
-    _is_answered = _is_over = False
+    _is_bare = False
+    """No body is sent, whatever the app gives."""
     _write: Callable[[bytes], object]
 
     def __init__(self, recorder: Recorder, record: Record, start_response: StartResponse) -> None:
         self._recorder, self.record = recorder, record
         self._start_response = start_response
-        self._cpu_began = thread_time()
-        recorder.running[id(record)] = record
+        self._is_answered = self._is_over = False
+        record.cpu_began = thread_time()
+        recorder.running.add(record)
         if recorder.abandoned:
             recorder.finish_abandoned()
 
@@ -66,7 +68,8 @@ class Answer:
         self._write = self._start_response(status, [*headers, *added], exc_info)
         code = status[:3]
         record.status = int(code) if code.isdecimal() else 0
-        if record.method == "HEAD" or code in _WITHOUT_BODY:
+        self._is_bare = record.method == "HEAD" or code in _WITHOUT_BODY
+        if self._is_bare:
             self._left = 0
         else:
             length = present.get("content-length", "").strip(" \t")  # as gunicorn reads it
@@ -79,22 +82,22 @@ class Answer:
         self._write(data)
         self.record.sent += len(data)
 
-    def of(self, response: Iterable[bytes], wrapper: object) -> Iterable[bytes]:
+    def of(self, response: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
         """Return the response as the server gets it: recorded, or a file that it sends by itself.
 
         Args:
             response: what the application has returned.
-            wrapper: ``wsgi.file_wrapper`` of the server.
+            environ: the request, with the server's ``wsgi.file_wrapper``.
         """
         if isinstance(response, Telling):
             response.answer = self
             return response
-        if isinstance(wrapper, type) and type(response) is wrapper:
+        if type(response) is environ.get("wsgi.file_wrapper"):
             # By itself, so that sendfile is used.
             size = self._left if self._left >= 0 else _rest(getattr(response, "filelike", None))
             close = getattr(response, "close", None)
             response.close = partial(self._close_file, close, size)  # type: ignore[attr-defined]
-            self._answered()
+            self.end()
             return response
         return _Recorded(self, response)
 
@@ -103,34 +106,34 @@ class Answer:
         left = self._left
         if left >= 0:
             self._left = left = max(0, left - len(chunk))
-            if not left and not self._is_answered:
-                self._answered()
+            if not left:
+                self.end()
 
     def end(self) -> None:
-        """Say that there are no more chunks."""
+        """Say that the request is answered, if that was not said already: its body is at its end.
+
+        Where the chunk at hand is known to be all of it, this takes the place of ``count``.
+        """
         if not self._is_answered:
-            self._answered()
+            self._is_answered = True
+            record = self.record
+            record.duration = monotonic() - record.began
+            self._recorder.answer(record)
 
     def finish(self) -> None:
         """Say that the request has ended, if that was not said already."""
         if self._is_over:
             return
         self._is_over = True
-        record = self.record
         if not self._is_answered:
-            self._answered()
+            self.end()
+        record = self.record
         record.duration = monotonic() - record.began
         if record.thread == get_ident():
-            record.cpu = thread_time() - self._cpu_began
-        if record.method == "HEAD" or record.status in (204, 304):
+            record.cpu = thread_time() - record.cpu_began
+        if self._is_bare:
             record.sent = 0
         self._recorder.finish(record)
-
-    def _answered(self) -> None:
-        self._is_answered = True
-        record = self.record
-        record.duration = monotonic() - record.began
-        self._recorder.answer(record)
 
     def _close_file(self, close: Callable[[], object] | None, size: int) -> None:
         if sys.exc_info()[1] is None:  # the server has sent all of it
@@ -171,7 +174,8 @@ class Telling:
     """A response that tells its answer by itself what `_Recorded` would tell of it.
 
     It calls ``count`` right before it hands over a chunk, and adds to ``record.sent`` right after;
-    ``end`` when there are no more; ``finish`` when it is closed.
+    ``end`` when there are no more, or right before a chunk that is all of the body; ``finish`` when
+    it is closed.
     """
 
     answer: Answer | Nobody = Nobody()

@@ -19,7 +19,7 @@ from time import monotonic  # now: an app may replace it later
 
 from shared_utils.hosting.telemetry.record import Record
 
-AT_ONCE = 32
+AT_ONCE = 64
 """Requests that are told of together: the next one in that thread waits for it."""
 PAUSE = 0.05
 """Seconds that a request waits for others."""
@@ -103,7 +103,7 @@ class Backlog:
     def _taken(self) -> list[Record]:
         taken: list[Record] = []
         try:
-            while len(taken) < AT_ONCE:
+            for _ in range(AT_ONCE):
                 taken.append(self._ended.popleft())
         except IndexError:  # there are no more, or another thread has them
             pass

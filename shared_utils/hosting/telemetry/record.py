@@ -15,12 +15,12 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 MOST_SAID = 300
 """Characters of an error that are kept with a record, secrets masked; its log line has all."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9/_.~-]")
 
 
 def percent_encoded(path: str) -> str:
     """Return a path, which WSGI spells as latin-1, as URLs and log lines have it."""
-    return path if _PLAIN.fullmatch(path) else quote(path.encode("latin-1", "replace"))
+    return quote(path.encode("latin-1", "replace")) if _NOT_PLAIN.search(path) else path
 
 
 class Span(Protocol):
@@ -49,7 +49,10 @@ class Record:
         duration: seconds since ``began``; set right before the last byte and again at the end.
         waited: seconds of these until a thread had read its head, without a slot, or until its app
             was built.
+        parked: seconds of these without a slot, or until its app was built.
         cpu: seconds of CPU time of its thread, at the end.
+        cpu_began: what the CPU clock of the thread said at its beginning.
+        charged: seconds of CPU time that its app was charged with while it ran.
         sent: bytes of the body that the server has taken.
         failure: in short what the app has let out, such as ``ValueError: ...``; else empty.
         shed: why it was refused, ``threads`` or ``queue_timeout``; empty where it was not.
@@ -60,12 +63,11 @@ class Record:
         span: its span while it is traced; None before, after, and where tracing is off.
     """
 
-    # Of the class, because making a record is a part of what each request costs.
-    app = failure = shed = trace_id = parent_id = route = ""
-    status = sent = 0
-    duration = waited = cpu = 0.0
-    unserved = False
-    span: Span | None = None
+    # Of the class, because making a record is a part of what each request costs; but not what is
+    # looked at in each, since to find that in the class takes longer than to set it.
+    app = parent_id = route = ""
+    status = 0
+    duration = cpu = cpu_began = 0.0
 
     def __init__(
         self,
@@ -78,13 +80,16 @@ class Record:
     ) -> None:
         self.request_id, self.client = request_id, client
         self.method, self.raw_path = method, raw_path
+        self.shed = self.failure = self.trace_id = ""
+        self.unserved, self.sent = False, 0
+        self.parked = self.charged = 0.0
+        self.span: Span | None = None
         if app:
             self.app = app
-        self.began, self.started_at, self.thread = monotonic(), time(), get_ident()
-        if came_at is not None:
-            self.waited = self.began - came_at
-            self.began = came_at
-            self.started_at -= self.waited
+        now = monotonic()
+        self.began = began = now if came_at is None else came_at
+        self.waited = waited = now - began
+        self.started_at, self.thread = time() - waited, get_ident()
 
     @property
     def ended_at(self) -> float:

@@ -40,7 +40,7 @@ class Recorder:
     """The requests of one process, and who is told of them. A listener that raises does no harm.
 
     Attributes:
-        running: requests that are being answered now, by a number that means nothing.
+        running: requests that are being answered now.
         entered: called once for each request, before the app is.
         answered: called once for each request, in its thread: right before its last byte is handed
             to the server, else at its end.
@@ -62,7 +62,7 @@ class Recorder:
         """Begin anew: in a forked process nothing runs."""
         if self._backlog is not None:
             self._backlog.forget()
-        self.running: dict[int, Record] = {}
+        self.running: set[Record] = set()
         self.abandoned: deque[tuple[Record, bool]] = deque()
         self._backlog = None
 
@@ -110,7 +110,7 @@ class Recorder:
 
     def finish(self, record: Record) -> None:
         """Tell that a request has ended."""
-        self.running.pop(id(record), None)
+        self.running.discard(record)
         if record.span is not None:
             try:
                 record.span.leave(record)

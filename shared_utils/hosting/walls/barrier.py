@@ -12,6 +12,8 @@ import logging
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from threading import get_ident
+from time import monotonic  # now: an app may replace it later
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -22,7 +24,7 @@ from shared_utils.hosting.telemetry.answer import Telling
 from shared_utils.hosting.telemetry.record import MOST_SAID, current
 from shared_utils.hosting.telling import told
 from shared_utils.hosting.walls import refusals
-from shared_utils.hosting.walls.body import Body, has_body
+from shared_utils.hosting.walls.body import Body
 from shared_utils.hosting.walls.bulkhead import Permit
 from shared_utils.hosting.walls.cutting import cut
 from shared_utils.hosting.walls.deadline import (
@@ -57,35 +59,39 @@ class Exchange(Clock, Telling):
     """
 
     # Of the class, because making an exchange is a good part of what a wall costs.
-    _body: Body | None = None
-    _status: str | None = None
     _headers: Headers
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
-    _is_offered = _is_begun = _is_complete = _has_ended = _is_over = False
+    _is_offered = _is_complete = _has_ended = False
     _write_to_server: Callable[[bytes], object]
     _server_failure: BaseException | None = None
     _iterable: Any = None
-    _close: Any = None
     _chunks: Iterator[bytes] | None = None
     _first: object = _END
-    """The first chunk, which the server has not asked for yet."""
+    """The first chunk, until the response is closed or goes on behind it."""
     _whole: bytes | None = None
     """The first chunk, where it is all of the body."""
 
     def __init__(
         self, terms: Terms, environ: WSGIEnvironment, start_response: StartResponse, permit: Permit
     ) -> None:
-        # Not by calling the clock's, for the same reason.
+        # Not by calling the clock's, for the same reason. But what is looked at in each request is
+        # set here, since to find it in the class takes longer.
         self._terms, self._environ, self.limit = terms, environ, terms.deadline
         self._start_response, self._permit = start_response, permit
+        self._status: str | None = None
+        self._body: Body | None = None
+        self._close: Any = None
+        self._spent = 0.0
+        self._is_begun = self._is_over = False
+        self._is_interrupted = self.exceeded = self.is_counted = False
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = contextvars.copy_context()
 
     def begin(self, app: WSGIApplication) -> Iterable[bytes]:
         """Call the app and return the response, which is this exchange or a file to send."""
         environ = dict(self._environ)
-        if has_body(environ):
+        if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
             limit = self._terms.mount.limits.max_body
             self._body = Body(environ["wsgi.input"], limit, self)
             environ["wsgi.input"] = self._body.reader()
@@ -110,14 +116,15 @@ class Exchange(Clock, Telling):
 
     def __iter__(self) -> Iterator[bytes]:
         """Return the chunks of the body; what their iterator raises is for the server alone."""
-        return self._in_parts() if self._whole is None else self._in_one(self._whole)
-
-    def _in_one(self, chunk: bytes) -> Iterator[bytes]:
-        answer = self.answer
-        answer.count(chunk)
-        yield chunk
-        answer.record.sent += len(chunk)
-        self._is_complete = True
+        chunk = self._whole
+        if chunk is None:
+            yield from self._in_parts()
+        else:
+            answer = self.answer
+            answer.end()
+            yield chunk
+            answer.record.sent += len(chunk)
+            self._is_complete = True
 
     def _in_parts(self) -> Iterator[bytes]:
         answer = self.answer
@@ -166,6 +173,7 @@ class Exchange(Clock, Telling):
             self._log("failed in close(); its response stands", error)
         finally:
             self._permit.let_go()
+            # An app that keeps its environ keeps this, by the body that it may read there.
             self._body = self._server_failure = self._whole = None
             self._first = _END
             self.answer.finish()
@@ -183,13 +191,27 @@ class Exchange(Clock, Telling):
         if not self.limit:
             result = self._context.run(call, *args)
         else:
-            self.resume()
+            # As `resume` and `pause` do it: each call is a part of what all requests cost. Once it
+            # is taken out of the table, whatever the watchdog has done is seen here.
+            self.thread = get_ident()
+            watchdog = self._terms.watchdog
+            running = watchdog.running
+            running[self] = began = monotonic()
+            if began > watchdog.due:
+                watchdog.wake()
             try:
                 result = self._context.run(call, *args)
-            except BaseException:
+            except BaseException as error:
+                self._end_child(error)
                 self.pause()
                 raise
-            self.pause()
+            since = running.pop(self, None)
+            if since is None or self._is_interrupted or self.exceeded or self.is_counted:
+                self._end_child()  # the watchdog that it would wait for is its parent's
+                self.pause(since)
+            else:
+                self._spent += monotonic() - since
+                self.thread = 0
         permit = self._permit
         if permit.shares is not permit.bulkhead.shares:  # it is its parent's; see there
             self._end_child()
@@ -198,8 +220,7 @@ class Exchange(Clock, Telling):
     def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
         """Call the app up to its first chunk; return its response where that is a file to send."""
         response = self._iterable = app(environ, self._start)
-        wrapper = self._environ.get("wsgi.file_wrapper")
-        is_wrapped = isinstance(wrapper, type) and type(response) is wrapper
+        is_wrapped = type(response) is self._environ.get("wsgi.file_wrapper")
         if is_wrapped and is_plain_file(getattr(response, "filelike", None), self._left):
             return response
         if not (hasattr(type(response), "__iter__") or hasattr(type(response), "__getitem__")):
@@ -290,7 +311,9 @@ class Exchange(Clock, Telling):
         self._is_offered = True
         self._write_to_server = self._start_response(self._status, self._headers)
         self._is_begun = True
-        self.restart(self._terms.stream_deadline)
+        self.limit, self._spent = self._terms.stream_deadline, 0.0
+        if self.exceeded:  # else there is nothing more to begin anew
+            self.restart(self.limit)
 
     def _sent_by_server(self, file: Any) -> Iterable[bytes]:
         """Return the server's own wrapper, so that it sends the file as it likes to."""

@@ -17,11 +17,6 @@ _AHEAD = 1024
 """Bytes that are read ahead: as many as gunicorn waits for itself."""
 
 
-def has_body(environ: WSGIEnvironment) -> bool:
-    """Say whether the request announces a body."""
-    return environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
-
-
 def announced(environ: WSGIEnvironment) -> int:
     """Return the request's ``Content-Length``; 0 where it has none, as a chunked body has."""
     length: str = environ.get("CONTENT_LENGTH", "")

@@ -26,16 +26,23 @@ class Permit(Parked):
         shares: of the process that it was given in.
     """
 
+    __slots__ = ("_holds", "_share", "_slot_is_there", "bulkhead", "runs", "shares")
+
     _slot_is_there: threading.Lock
 
-    _holds = True
-
-    def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share, *, runs: bool) -> None:
+    def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share, runs: bool) -> None:
+        # Not by calling the base's: each call is a part of what all requests cost.
         self.bulkhead, self.shares, self._share = bulkhead, shares, share
-        self.runs = runs
+        self.runs, self.waits, self._holds = runs, False, True
 
-    def run(self, timeout: float) -> bool:
-        """Wait up to ``timeout`` seconds for a slot, unless it has one; say whether it has come."""
+    def run(self, timeout: float, patience: float = 0.0) -> bool:
+        """Wait for a slot, unless it has one; say whether it has come.
+
+        Args:
+            timeout: seconds that it waits.
+            patience: seconds that it waits in all where its app may run no more for the CPU time
+                that it takes: beside those that it waits for it would be done as late.
+        """
         if self.runs:
             return True
         lock, shares, share = self.bulkhead.lock, self.shares, self._share
@@ -52,7 +59,10 @@ class Permit(Parked):
                 shares.park(share, self)
         if self.runs:
             return True
-        if not self._slot_is_there.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+        self.bulkhead.on_parked()
+        if not self._has_come(timeout) and not (
+            shares.is_held_back(share) and self._has_come(patience - timeout)
+        ):
             with lock:
                 has_given_up = shares.withdraw(share, self)
             if has_given_up:
@@ -60,21 +70,21 @@ class Permit(Parked):
         self.runs = True
         return True
 
+    def _has_come(self, timeout: float) -> bool:
+        return self._slot_is_there.acquire(timeout=min(max(timeout, 0), threading.TIMEOUT_MAX))
+
     def stop(self) -> None:
         """Give the slot back, where it has one."""
         if not self.runs:
             return
         self.runs = False
-        shares = self.shares
-        if shares is not self.bulkhead.shares:
+        bulkhead, shares = self.bulkhead, self.shares
+        if shares is not bulkhead.shares:
             return
-        with self.bulkhead.lock:
+        with bulkhead.lock:
             admitted = shares.give_back(self._share)
-        while admitted is not None:
-            assert isinstance(admitted, Permit)
-            admitted._slot_is_there.release()
-            with self.bulkhead.lock:
-                admitted = shares.admit()
+        if admitted is not None:
+            bulkhead.let_run(admitted)
 
     def let_go(self) -> None:
         """Give back all that it holds."""
@@ -83,9 +93,10 @@ class Permit(Parked):
         if not self._holds:
             return
         self._holds = False
-        if self.shares is self.bulkhead.shares:
-            with self.bulkhead.lock:
-                self.shares.let_go(self._share)
+        bulkhead, shares = self.bulkhead, self.shares
+        if shares is bulkhead.shares:
+            with bulkhead.lock:
+                shares.let_go(self._share)
 
     @property
     def is_of_parent(self) -> bool:
@@ -120,6 +131,7 @@ class Bulkhead:
 
     Attributes:
         before_waiting: called in a thread that is about to wait for a slot; it must not raise.
+        on_parked: called where a request waits for one; likewise.
         lock: held for every look at the shares, by this module alone.
         shares: those of this process, not those of the one it was forked from.
         abandoned: permits whose responses were never closed, to be given back by the next request.
@@ -129,6 +141,7 @@ class Bulkhead:
         self._configured = self._size = (slots, threads)
         self._limits = dict(limits)
         self.before_waiting: Callable[[], None] = lambda: None
+        self.on_parked: Callable[[], None] = lambda: None
         self.reset()
 
     def reset(self) -> None:
@@ -166,9 +179,32 @@ class Bulkhead:
         share = self._by_name[name]
         shares = self.shares
         with self.lock:
-            holds = shares.hold(share)
-            runs = holds and at_once and shares.take(share)
-        return Permit(self, shares, share, runs=runs) if holds else None
+            runs = shares.hold(share, at_once)
+        return None if runs is None else Permit(self, shares, share, runs)
+
+    @property
+    def are_parked(self) -> bool:
+        """Whether any request waits for a slot."""
+        return self.shares.are_parked
+
+    def allow(self, allowances: Mapping[str, float]) -> None:
+        """Let mounts run as many requests at once as their CPU time leaves room for.
+
+        Those that run go on where it is fewer than there are.
+        """
+        for name, allowance in allowances.items():
+            self._by_name[name].allowance = allowance
+        with self.lock:
+            admitted = self.shares.admit()
+        self.let_run(admitted)
+
+    def let_run(self, admitted: Parked | None) -> None:
+        """Wake a parked request that was given a slot, and all that there are slots for besides."""
+        while admitted is not None:
+            assert isinstance(admitted, Permit)
+            admitted._slot_is_there.release()
+            with self.lock:
+                admitted = self.shares.admit()
 
     def load(self, name: str) -> Load:
         """Return what the mount has now."""

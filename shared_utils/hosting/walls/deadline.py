@@ -110,8 +110,11 @@ class Clock:
             if now > watchdog.due:
                 watchdog.wake()
 
-    def pause(self) -> None:
+    def pause(self, since: float | None = None) -> None:
         """Stop counting; no interrupt comes after this.
+
+        Args:
+            since: when it went on, where it was taken out of the watchdog's table before.
 
         Raises:
             DeadlineExceeded: an interrupt had come, and only landed here.
@@ -120,12 +123,14 @@ class Clock:
         landed = None
         while True:
             try:
-                since = running.pop(self, None)
+                if since is None:
+                    since = running.pop(self, None)
                 if since is None and self._looking is not None:
                     with self._looking:  # it is put back before
                         since = running.pop(self, None)
                 if since is not None:
                     self._spent += monotonic() - since
+                    since = None
                 if self._is_interrupted:
                     interrupt.land()
                     self._is_interrupted = False
@@ -168,7 +173,7 @@ class Clock:
         # Before it is taken: the request waits for this. In one step: there may be two watchdogs.
         looking = self._looking or self.__dict__.setdefault("_looking", threading.Lock())
         stack: object = ""
-        told: tuple[object, bool] | None = None
+        told: tuple[object, bool, float] | None = None
         if not self.exceeded:
             with contextlib.suppress(BaseException):  # it looks at loaders of the app's modules
                 stack = interrupt.Stack(self.thread, inside=WALLS)
@@ -188,7 +193,7 @@ class Clock:
         if told is not None:
             self._report(*told)
 
-    def _interrupt(self, stack: object) -> tuple[object, bool] | None:
+    def _interrupt(self, stack: object) -> tuple[object, bool, float] | None:
         """Interrupt the thread; return what to report where it is the first time."""
         is_first = not self.exceeded
         now = monotonic()
@@ -199,9 +204,9 @@ class Clock:
         if not is_first:
             return None
         self.exceeded, self.exceeded_at = True, now
-        return stack, raised
+        return stack, raised, self.limit
 
-    def _report(self, stack: object, raised: bool) -> None:
+    def _report(self, stack: object, raised: bool, limit: float) -> None:
         mount, environ = self._terms.mount, self._environ
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         self._terms.watchdog.on_exceeded(mount.name)
@@ -213,7 +218,7 @@ class Clock:
             shown_path(environ),
             mount.name,
             f" ({mount.owner})" if mount.owner else "",
-            self.limit,
+            limit,
             "" if raised else ", and is not interrupted yet",
             stack,
             extra={"app": mount.name, "owner": mount.owner, "request_id": request_id},

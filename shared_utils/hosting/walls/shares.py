@@ -26,7 +26,10 @@ class Parked:
         waits: it is parked.
     """
 
-    waits = False
+    __slots__ = ("waits",)
+
+    def __init__(self) -> None:
+        self.waits = False
 
 
 @dataclasses.dataclass(slots=True, eq=False, kw_only=True)
@@ -38,12 +41,14 @@ class Share:
         max_threads: fixed cap on threads held, likewise.
         running: slots that it has.
         held: threads that it holds.
+        allowance: how many requests it may run at once for the CPU time that it takes.
         parked: how many of its requests wait for a slot.
         queue: these, first in, first out, and some that have given up.
     """
 
     max_running: float = math.inf
     max_threads: float = math.inf
+    allowance: float = math.inf
     running: int = 0
     held: int = 0
     parked: int = 0
@@ -63,13 +68,32 @@ class Shares:
         self.running = self.held = 0
         self._waiting: list[Share] = []
 
-    def hold(self, share: Share) -> bool:
-        """Let an app hold another thread, if it may."""
+    @property
+    def are_parked(self) -> bool:
+        """Whether any request waits for a slot."""
+        return bool(self._waiting)
+
+    def hold(self, share: Share, at_once: bool = False) -> bool | None:
+        """Let an app hold another thread, if it may.
+
+        Args:
+            share: the app's.
+            at_once: give it a slot as ``take`` does.
+
+        Returns:
+            Whether it was given a slot; None where it may hold no more threads.
+        """
         held = share.held
         if held and not (held < ALPHA * (self.threads - self.held) and held < share.max_threads):
-            return False
+            return None
         share.held = held + 1
         self.held += 1
+        # As `take` does it: a call would be a part of what each request costs.
+        running = share.running
+        if not at_once or share.parked or (running and not self._may_run(share)):
+            return False
+        share.running = running + 1
+        self.running += 1
         return True
 
     def let_go(self, share: Share) -> None:
@@ -127,8 +151,14 @@ class Shares:
     def _may_run(self, share: Share) -> bool:
         running = share.running
         return not running or (
-            running < ALPHA * (self.slots - self.running) and running < share.max_running
+            running < ALPHA * (self.slots - self.running)
+            and running < share.max_running
+            and running < share.allowance
         )
+
+    def is_held_back(self, share: Share) -> bool:
+        """Say whether an app may run no more for the CPU time that it takes, whatever is free."""
+        return share.running >= share.allowance
 
     def _unpark(self, share: Share, request: Parked) -> None:
         request.waits = False

@@ -42,13 +42,14 @@ def checked(status: str, headers: Headers) -> tuple[Headers, Sound]:
     Raises:
         Misuse: status or headers are none that a response can have.
     """
-    # Pairs that are lists could be changed later.
-    pairs = tuple([tuple(pair) if isinstance(pair, list) else pair for pair in headers])
+    pairs = tuple(headers)
     try:
         sound = _known.get((status, pairs))
-    except TypeError:
-        raise Misuse(_fault_in(status, pairs)) from None
+    except TypeError:  # a pair may be a list
+        sound = None
     if sound is None:
+        # Pairs that are lists could be changed later.
+        pairs = tuple([tuple(pair) if isinstance(pair, list) else pair for pair in pairs])
         sound = _checked(status, pairs)
         if _is_worth_it(status, pairs):
             if len(_known) >= 256:

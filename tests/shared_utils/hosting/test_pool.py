@@ -259,7 +259,9 @@ def test_there_are_more_turns_while_jobs_wait_though_the_process_has_time(
     some.put(40)
     begun = 1
     some.pool.look()
-    for busy, turns in [(0, MOST), (0.9, MOST), (1, 1), (0.9, 1), (0, MOST)]:
+    more = [(0, turns) for turns in range(2, MOST + 1)]
+    fewer = [(1, turns) for turns in range(MOST - 1, 0, -1)]
+    for busy, turns in [*more, (0, MOST), (0.9, MOST), *fewer, (1, 1), (0.9, 1), (0, 2)]:
         some.have_begun(begun)
         clock.pass_by(2 * WINDOW, busy=busy)
         some.pool.look()
@@ -271,19 +273,19 @@ def test_there_are_fewer_turns_once_no_job_has_to_wait(
     jobs: Callable[[int], Jobs], clock: Clock
 ) -> None:
     some = jobs(64)
-    some.put(1 + MOST)
+    some.put(3)
     some.pool.look()
     some.have_begun(1)
     clock.pass_by(2 * WINDOW, busy=0)
     some.pool.look()
-    some.have_begun(1 + MOST)
-    for _ in range(2):
+    some.have_begun(3)
+    for _ in range(1 + MOST):
         clock.pass_by(2 * WINDOW, busy=0)
         some.pool.look()
-    some.let_go(*range(1 + MOST))
+    some.let_go(*range(3))
     some.put(2)
     some.pool.look()
-    some.have_begun(2 + MOST)
+    some.have_begun(4)
     assert some.pool.are_waiting
 
 
@@ -372,7 +374,7 @@ def test_a_signal_may_end_the_pool_wherever_its_thread_is(
 
 
 def test_a_garbage_collection_may_come_while_turns_are_looked_at(
-    jobs: Callable[[int], Jobs], clock: Clock, monkeypatch: pytest.MonkeyPatch
+    jobs: Callable[[int], Jobs], clock: Clock
 ) -> None:
     """It runs finalizers of any app, and other threads meanwhile."""
 
@@ -384,14 +386,14 @@ def test_a_garbage_collection_may_come_while_turns_are_looked_at(
                 pause.wait(TURN)
 
     pause = threading.Event()
-    monkeypatch.setattr(module, "MOST", 16)
     some = jobs(64)
     some.put(31)
     some.pool.look()
     begun = 1
+    some.pool._most, some.pool._ran_dry = 16, False
     for turns in (16, 14):
         some.have_begun(begun)
-        clock.pass_by(2 * WINDOW, busy=0)
+        clock.pass_by(2 * WINDOW, busy=0.9)
         some.pool.look()
         begun += turns
     some.have_begun(31)

@@ -176,7 +176,7 @@ def test_a_recorder_that_settles_has_told_of_all() -> None:
     gathered = Gathered()
     records = [Record() for _ in range(100)]
     for record in records:
-        gathered.recorder.running[id(record)] = record
+        gathered.recorder.running.add(record)
         gathered.recorder.finish(record)
     gathered.recorder.settle(PATIENCE)
     assert gathered.records == records

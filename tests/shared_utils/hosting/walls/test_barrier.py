@@ -230,6 +230,26 @@ def test_what_a_response_that_is_dropped_still_does_is_on_the_apps_account(
     assert server.load.running == 0
 
 
+@pytest.mark.parametrize("length", ["", "0", "4"])
+def test_who_keeps_a_request_does_not_keep_its_response(
+    wall: Callable[..., Wall], length: str
+) -> None:
+    body = bytes(100)
+    kept: list[Any] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        kept.append((environ, start_response))
+        start_response("200 OK", [("Content-Length", "100")])
+        return [body]
+
+    before = sys.getrefcount(body)
+    given = {"CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"sent")}
+    server = wall().serve(app, method="POST", environ_overrides=given)
+    assert server.sent == [body]
+    server.sent.clear()
+    assert sys.getrefcount(body) == before
+
+
 def test_no_request_waits_for_a_garbage_collection(wall: Callable[..., Wall]) -> None:
     class App:
         def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:

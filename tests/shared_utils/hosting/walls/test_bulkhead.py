@@ -106,6 +106,69 @@ def test_other_limits_hold_at_once() -> None:
     one.let_go()
 
 
+def test_what_is_parked_runs_as_soon_as_its_app_is_allowed_more(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    walls = bulkhead(slots=64)
+    parked: list[str] = []
+    walls.on_parked = lambda: parked.append(threading.current_thread().name)
+    walls.allow({"a": 1, "b": 1})
+    permits = [running(walls), running(walls, "b")]
+    ran: list[bool] = []
+
+    def wait() -> None:
+        permits.append(held(walls))
+        ran.append(permits[-1].run(LONG))
+
+    waiting = [threading.Thread(target=wait) for _ in range(3)]
+    for number, thread in enumerate(waiting, 1):
+        thread.start()
+        eventually(lambda number=number: walls.load("a").parked == number)  # type: ignore[misc]
+    assert walls.are_parked
+    assert sorted(parked) == sorted(thread.name for thread in waiting)
+    walls.allow({"b": 9})
+    assert ran == []
+    walls.allow({"a": 9})
+    for thread in waiting:
+        thread.join(LONG)
+    assert ran == [True] * 3
+    assert not walls.are_parked
+
+
+@pytest.mark.parametrize(("allowance", "patience", "runs"), [(1, LONG, True), (1, 0.02, False)])
+def test_who_waits_for_its_own_app_has_as_long_as_that_may_take(
+    allowance: float, patience: float, runs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls = bulkhead(slots=64)
+    walls.allow({"a": allowance})
+    first = running(walls)
+    ran: list[bool] = []
+    late = held(walls)
+    waits: list[float] = []
+    has_come = Permit._has_come
+
+    def noted(permit: Permit, timeout: float) -> bool:
+        waits.append(timeout)
+        if len(waits) == 2 and runs:
+            first.stop()
+        return has_come(permit, timeout)
+
+    monkeypatch.setattr(Permit, "_has_come", noted)
+    waiting = threading.Thread(target=lambda: ran.append(late.run(0.01, patience)))
+    waiting.start()
+    waiting.join(LONG)
+    assert ran == [runs]
+    assert waits == [0.01, pytest.approx(patience - 0.01)]
+
+
+def test_patience_is_for_those_alone_who_wait_for_their_own_app() -> None:
+    walls = bulkhead(slots=4)
+    walls.allow({"a": 4})
+    permits = [running(walls) for _ in range(3)]
+    assert not held(walls).run(0.01, LONG)  # no slot is free for it
+    assert walls.load("a").running == len(permits)
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_begins_anew_and_old_permits_mean_nothing_there() -> None:
     walls = bulkhead()

@@ -57,7 +57,8 @@ def test_an_app_that_takes_too_long_is_ended_with_504(
     eventually(lambda: bool(caplog.records))
     [record] = caplog.records
     assert record.levelno == logging.ERROR
-    message = record.getMessage()
+    # On a busy machine the first try may come too late within its turn.
+    message = record.getMessage().replace(", and is not interrupted yet", "")
     assert message.startswith("POST /trades/a%0Ab of trades has taken longer than 0.05 s.")
     assert "in spin" in message.splitlines()[-2]
     assert "barrier.py" not in message

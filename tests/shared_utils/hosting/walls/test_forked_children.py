@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -103,3 +105,39 @@ def test_nor_does_one_that_goes_on_as_its_parent(
         os._exit(99)
     assert answer.body == b"one, two"
     assert codes == [0]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("code", [0, 7])
+def test_a_child_does_not_wait_for_the_watchdog_of_its_parent(
+    wall: Callable[..., Wall], code: int
+) -> None:
+    server = wall(deadline=60)
+    codes: list[int] = []
+
+    def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        exchange = start_response.__self__  # type: ignore[attr-defined]
+        running = server.walls.watchdog.running
+        # As the watchdog has it that is about to interrupt this request.
+        exchange._looking = threading.Lock()
+        with exchange._looking:
+            since = running.pop(exchange)
+            child = os.fork()
+            if child == 0:
+                signal.alarm(30)
+                server.walls.reset_after_fork()  # as a row does
+                exchange._looking = threading.Lock()
+                exchange._looking.acquire()  # here nobody releases it
+                if code:
+                    raise SystemExit(code)
+                return []
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            running[exchange] = since
+        start_response("200 OK", TEXT)
+        return [b"of the parent"]
+
+    me = os.getpid()
+    answer = server.serve(forks)
+    if os.getpid() != me:  # or it would go on with this test, and all others
+        os._exit(99)
+    assert (answer.body, codes) == (b"of the parent", [code])

@@ -40,6 +40,15 @@ def test_a_cap_narrows_the_share_and_never_widens_it() -> None:
     assert taken(Shares(64, 512), Share(max_running=64)) == 48
 
 
+def test_an_allowance_narrows_the_share_and_never_keeps_an_app_from_running() -> None:
+    shares, share = Shares(64, 512), Share(allowance=3)
+    assert not shares.is_held_back(share)
+    assert taken(shares, share) == 3
+    assert shares.is_held_back(share)
+    assert taken(Shares(64, 512), Share(allowance=64)) == 48
+    assert taken(Shares(64, 512), Share(allowance=1, max_running=8)) == 1
+
+
 def test_an_app_that_runs_nothing_is_admitted_where_no_slot_is_free() -> None:
     shares = Shares(1, 512)
     assert [taken(shares, Share()) for _ in range(5)] == [1, 1, 1, 1, 1]
@@ -48,8 +57,8 @@ def test_an_app_that_runs_nothing_is_admitted_where_no_slot_is_free() -> None:
 @pytest.mark.parametrize(("cap", "expected"), [(float("inf"), 384), (10, 10)])
 def test_threads_are_shared_likewise(cap: float, expected: int) -> None:
     shares, share = Shares(64, 512), Share(max_threads=cap)
-    assert sum(shares.hold(share) for _ in range(600)) == expected
-    assert shares.hold(Share())
+    assert sum(shares.hold(share) is not None for _ in range(600)) == expected
+    assert shares.hold(Share()) is not None
 
 
 class Request(Parked):
@@ -111,7 +120,7 @@ def test_nothing_is_made_that_the_garbage_collector_counts() -> None:
 
     def under_the_lock() -> None:
         for n in range(2):  # no loop over a tuple: that makes an iterator
-            shares.hold(both[n])
+            shares.hold(both[n], True)
             shares.take(both[n])
         for n in range(6):
             shares.park(both[n % 2], requests[n])
@@ -139,6 +148,19 @@ def test_nothing_is_made_that_the_garbage_collector_counts() -> None:
     assert counted == 0
 
 
+def test_who_comes_later_does_not_run_before_those_that_are_parked() -> None:
+    shares, one, other = Shares(1, 64), Share(), Share()
+    assert shares.hold(one, True) and shares.hold(other, True)
+    for share in (one, other):
+        assert shares.hold(share, True) is False
+    parked = Request(1)
+    shares.park(one, parked)
+    shares.slots = 64  # they may run now, and are not admitted yet
+    assert shares.hold(one, True) is False
+    assert shares.hold(other, True) is True
+    assert shares.admit() is parked
+
+
 class Requests(RuleBasedStateMachine):
     """Requests to three apps come, wait, run, end and give up in any order."""
 
@@ -156,17 +178,23 @@ class Requests(RuleBasedStateMachine):
         self.numbers = itertools.count()
         self.requests: dict[int, Request] = {}
 
-    @rule(app=st.integers(0, 2))
-    def request(self, app: int) -> None:
+    @rule(app=st.integers(0, 2), at_once=st.booleans())
+    def request(self, app: int, at_once: bool) -> None:
         share, number = self.apps[app], next(self.numbers)
         idle = share.held == 0
-        holds = self.shares.hold(share)
-        assert holds or not idle
-        if not holds:
+        was_running = share.running
+        runs = self.shares.hold(share, at_once)
+        assert runs is not None or not idle
+        if runs is None:
             return
+        assert share.running == was_running + runs
+        assert at_once or not runs
         self.held[number] = app
-        idle = share.running == 0
-        if self.shares.take(share):
+        idle = was_running == 0
+        if not runs:
+            runs = self.shares.take(share)
+            assert not (at_once and runs)
+        if runs:
             self.running[number] = app
         else:
             assert not idle  # an app that runs nothing never waits
@@ -201,6 +229,13 @@ class Requests(RuleBasedStateMachine):
         assert self.shares.withdraw(self.apps[app], self.requests[number])
         assert not self.shares.withdraw(self.apps[app], self.requests[number])
 
+    @rule(app=st.integers(0, 2), allowance=st.sampled_from([1, 2, 4, float("inf")]))
+    def allow(self, app: int, allowance: float) -> None:
+        self.apps[app].allowance = allowance
+        for request in iter(self.shares.admit, None):
+            assert isinstance(request, Request)
+            self.running[request.name] = self.parked.pop(request.name)  # type: ignore[index, call-overload]
+
     @invariant()
     def nothing_is_lost_or_given_twice(self) -> None:
         for index, share in enumerate(self.apps):
@@ -224,7 +259,7 @@ class Requests(RuleBasedStateMachine):
         for share in self.apps:
             if share.parked:
                 assert share.running > 0
-                assert share.running >= min(ALPHA * free, share.max_running)
+                assert share.running >= min(ALPHA * free, share.max_running, share.allowance)
 
 
 Requests.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)

@@ -65,7 +65,7 @@ class Told:
         finally:
             for _ in range(2):
                 response.close()  # type: ignore[attr-defined]
-        assert self.recorder.running == {}
+        assert self.recorder.running == set()
         return self.events
 
 
