@@ -14,6 +14,8 @@ from pathlib import Path
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
+from benchmarks import halves
+
 ROOT = Path(__file__).resolve().parent.parent
 
 _OURS = ("config.py", "dispatcher.py", "gunicorn.conf.py", "shared_utils")
@@ -90,6 +92,13 @@ def create_app():
         time.sleep(0.005)
         return "brief"
 
+    @app.get("/compute")
+    def compute():
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            sum(range(1000))
+        return "computed"
+
     @app.get("/large")
     def large():
         return Response(LARGE, mimetype="application/octet-stream")
@@ -105,6 +114,7 @@ _NEIGHBOURS = {
 
 _UNWALLED = """\
 import dispatcher
+from halves import divided
 from shared_utils.hosting.dispatching import BoundedDispatcher
 from shared_utils.hosting.edge import Edge
 from shared_utils.hosting.pages import row_of
@@ -114,7 +124,8 @@ def create_app():
     host = dispatcher.create_app()
     app = row_of(host).mounts["healthy"].flask_app
     paths = BoundedDispatcher(host.wsgi_app, {"/healthy": app})
-    host.wsgi_app = Edge(paths, recorder=row_of(host).recorder)
+    unwalled = Edge(paths, recorder=row_of(host).recorder)
+    host.wsgi_app = divided(host.wsgi_app, unwalled)
     return host
 """
 
@@ -122,6 +133,7 @@ _UNRECORDED = """\
 import random
 
 import dispatcher
+from halves import divided
 from shared_utils.logging import app_name, request_id
 
 HEADERS = (
@@ -133,7 +145,6 @@ HEADERS = (
 
 def create_app():
     host = dispatcher.create_app()
-    host.begin_sampling = lambda: None
     inside = host.wsgi_app._app
 
     def outermost(environ, start_response):
@@ -150,7 +161,7 @@ def create_app():
 
         return inside(environ, start)
 
-    host.wsgi_app = outermost
+    host.wsgi_app = divided(host.wsgi_app, outermost)
     return host
 """
 
@@ -212,26 +223,28 @@ def keyed_mounted(folder: Path) -> Path:
 def recorded(folder: Path) -> Path:
     """Write the one with a key into a Rowhouse.
 
-    ``unrecorded:create_app()`` is the same host without a record of its requests: none is logged,
-    counted or sampled; they get an id and the safe headers.
+    ``unrecorded:create_app()`` is the same host, half of whose requests leave no record: those are
+    not logged and not counted (``halves.py``); they get an id and the safe headers.
     """
     mount = '[mounts.hello]\napp = "hello:create_keyed_app()"\n'
     files = {"hello.py": _HELLO, "rowhouse.toml": mount, "unrecorded.py": _UNRECORDED}
-    return rowhouse(folder, files)
+    return rowhouse(folder, files | {"halves.py": halves.MODULE})
 
 
 def neighbours_mounted(folder: Path) -> Path:
     """Write two apps into a Rowhouse: ``healthy``, the hello-world with a key, and ``neighbour``.
 
     The neighbour has ``/hang``, for ever: it is given no deadline; ``/slow``, which takes 200 ms;
-    ``/brief``, which takes 5 ms; and ``/large``, which answers 5 MB.
-    ``unwalled:create_app()`` is the same host without a wall around the healthy one.
+    ``/brief``, which takes 5 ms; ``/compute``, which computes for 50 ms; and ``/large``, which
+    answers 5 MB.
+    ``unwalled:create_app()`` is the same host, where half of the healthy one's requests meet no
+    wall (``halves.py``).
     """
     mounts = (
         '[mounts.healthy]\napp = "healthy:create_app()"\n'
         '[mounts.neighbour]\napp = "neighbour:create_app()"\nlimits.deadline = 0\n'
     )
-    files = {"rowhouse.toml": mounts, "unwalled.py": _UNWALLED}
+    files = {"rowhouse.toml": mounts, "unwalled.py": _UNWALLED, "halves.py": halves.MODULE}
     return rowhouse(folder, _NEIGHBOURS | files)
 
 

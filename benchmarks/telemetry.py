@@ -1,104 +1,74 @@
 """CPU time that a worker takes to log and count one request.
 
-The same host is served twice: as it comes, and without its telemetry layer: no record, no log line,
-no metrics, no sampler. Requests come over 8 connections at once, so that 8 threads answer them.
-Servers run all the time, five of each kind, and take turns: one differs from the next of its kind
-by as much as is measured here (see ``requests.py``). The log is a file. The calmer half of all
-rounds counts (see ``pairs.py``).
+The host is served as it comes; half of its requests pass by its telemetry layer: they leave no
+record, no log line and no count (``halves.py``). They come over 8 connections, so that threads take
+turns, and over one: then the worker has nothing to do between two requests, and whatever it does
+after that takes longer, because its processor sleeps and other programs use its caches meanwhile.
+The log is a file. The calmer half of all rounds counts (see ``pairs.py``).
 
-"StatsD as well" has gunicorn's ``--statsd-host`` on both sides, and compares what is sent per app
-with gunicorn's own alone; nobody listens. "Traced as well" is not measured: tracing is an extra.
+"StatsD as well" has gunicorn's ``--statsd-host``, and compares what is sent per app as well with
+gunicorn's own alone; nobody listens. "Traced as well" is not measured: tracing is an extra. What is
+done once a second whatever the load is, is not in these figures.
 """
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import projects
-from benchmarks.client import connected
+from benchmarks import projects, wrk
+from benchmarks.halves import WORKER_CLASS, Halves, halves
 from benchmarks.pairs import Comparison, Section, interleaved
-from benchmarks.servers import Server, served
+from benchmarks.servers import served
 
-ROUNDS = 80
+ROUNDS = 20
 CONNECTIONS = 8
-BURST = 50
-"""Requests of each connection."""
-SERVERS = 5
+SERVERS = 3
 PATH = "/hello/"
 STATSD = ("--statsd-host=127.0.0.1:9", "--statsd-prefix=bench")
 
 
-class Bursts:
-    """Bursts of requests over several connections; returns the worker's µs for each request."""
-
-    def __init__(self, servers: Sequence[Server]) -> None:
-        self._servers = servers
-        for server in servers:
-            server.first(PATH)
-
-    def __call__(self, number: int) -> float:
-        """Return the µs of CPU for each request of a burst."""
-        server = self._servers[number % len(self._servers)]
-        with connected(server.address, CONNECTIONS) as connections:
-            began = 0.0
-            for turn in range(BURST + 1):
-                for connection in connections:
-                    connection.send(PATH)
-                for connection in connections:
-                    status, body = connection.receive()
-                    if (status, body) != (200, b"Hello, World!"):
-                        raise RuntimeError(f"{PATH} answers {status}: {body[:200]!r}")
-                if not turn:  # the first one sets the connections up
-                    began = server.cpu_seconds()
-            return (server.cpu_seconds() - began) / BURST / CONNECTIONS * 1e6
-
-
 def measure(rounds: int | None) -> Section:
     """Measure a hello-world with the telemetry layer and without it."""
+    wrk.require()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rowhouse-")))
 
-        def bursts(name: str, *arguments: str) -> Bursts:
+        def case(name: str, connections: int, *arguments: str) -> Callable[[int], Halves]:
             folders = [projects.recorded(folder / f"{name}{number}") for number in range(SERVERS)]
-            return Bursts([stack.enter_context(served(each, *arguments)) for each in folders])
+            options = (*arguments, WORKER_CLASS, "unrecorded:create_app()")
+            servers = [stack.enter_context(served(each, *options)) for each in folders]
+            return halves(servers, PATH, connections)
 
         figures = interleaved(
             {
-                "recorded": bursts("recorded"),
-                "unrecorded": bursts("unrecorded", "unrecorded:create_app()"),
-                "sent": bursts("sent", *STATSD),
-                "unsent": bursts("unsent", *STATSD, "unrecorded:create_app()"),
+                "hello, logged and counted": case("busy", CONNECTIONS),
+                "the same, over 1 connection": case("idle", 1),
+                "the same, with StatsD as well": case("sent", CONNECTIONS, *STATSD),
             },
             rounds or ROUNDS,
             calmer_half=True,
         )
     return Section(
-        title="telemetry: CPU time of the worker for one request",
+        title="telemetry: CPU time of the worker's threads for one request",
         unit="µs",
         notes=(
-            "A hello-world of plain Flask with a SECRET_KEY, mounted, in gunicorns with one "
-            f"worker each, {SERVERS} of a kind; {CONNECTIONS} connections at once, {BURST} "
-            "requests each. The log is a file. Of twice as many rounds, those count in which other "
-            "machines on this hardware took least."
+            "A hello-world of plain Flask with a SECRET_KEY, mounted, in gunicorns with one worker "
+            f"each, {SERVERS} of a kind, asked by wrk over {CONNECTIONS} connections; half of the "
+            "requests pass by the layer. The log is a file. Of twice as many rounds, those count "
+            "in which other machines on this hardware took least."
         ),
         comparisons=[
             Comparison(
-                what="hello, logged and counted",
-                figures=figures["recorded"],
-                beside="without the telemetry layer",
-                others=figures["unrecorded"],
+                what=what,
+                figures=[each.through for each in measured],
+                beside="gunicorn's StatsD alone" if "StatsD" in what else "without the layer",
+                others=[each.past for each in measured],
                 by_difference=True,
-                at_most=20.0,
-            ),
-            Comparison(
-                what="the same, with StatsD as well",
-                figures=figures["sent"],
-                beside="gunicorn's StatsD alone",
-                others=figures["unsent"],
-                by_difference=True,
-            ),
+                at_most=20.0 if what == "hello, logged and counted" else None,
+            )
+            for what, measured in figures.items()
         ],
     )

@@ -1,22 +1,25 @@
 """What a healthy app has left beside a bad neighbour, and what the walls cost where there is none.
 
 A neighbour under the same gunicorn has 100 connections on which it (a) hangs for ever, (b) takes
-200 ms, (c) sends 5 MB to clients that read one byte a second. The healthy app, a hello-world, is
-asked over 4 connections by wrk: first alone, then, in the same process, beside the neighbour.
-Rowhouse is measured as it comes, with 512 threads; Werkzeug's dispatcher with 32. In (a) the
-neighbour has ``deadline = 0`` in the operator file, or its requests would be ended after 30 s; it
-goes on for longer than ``queue_timeout``, so that requests which wait for a slot are shed and sent
-again. A server for each measurement: one that hangs is of no use to the next.
+200 ms, (c) sends 5 MB to clients that read one byte a second, (d) computes for 50 ms. The healthy
+app, a hello-world, is asked over 4 connections by wrk: first alone, then, in the same process,
+beside the neighbour. Rowhouse is measured as it comes, with 512 threads; Werkzeug's dispatcher with
+32. In (a) the neighbour has ``deadline = 0`` in the operator file, or its requests would be ended
+after 30 s; it goes on for longer than ``queue_timeout``, so that requests which wait for a slot are
+shed and sent again. A server for each measurement: one that hangs is of no use to the next.
 
 Then the load is the healthy app's alone, on 4, 64 and 200 connections, and 40 connections are on
 the view that takes 200 ms and on one that takes 5 ms, each beside the plain dispatcher. The last is
 told of, not judged: an app whose requests all wait a little gains least from threads in turns.
-Last, the walls' own share of a request is the CPU time of the worker (see ``requests.py``) beside
-the same host that leads to the same app without a wall.
+Last, the walls' own share of a request is what the worker's threads take for the half of the
+healthy app's requests that meets a wall, beside the half that does not (``halves.py``): over 4
+connections, and over one, where the worker sleeps between two requests. What all of Rowhouse takes
+is the CPU time of the worker, one request at a time (``requests.py``), beside the plain dispatcher.
 
 Limits: load generators run on the same cores as what they measure. What takes the worker's GIL
-takes it from all its apps: in (b) the neighbour's answers are work as well. wrk does not count what
-was never answered towards p99. An app that burns CPU is not measured.
+takes it from all its apps: in (b) the neighbour's answers are work as well, and in (d) two apps
+want all of it, so that half would be the fair share. wrk does not count what was never answered
+towards p99.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from pathlib import Path
 
 from benchmarks import projects, wrk
 from benchmarks.client import Address, connected
+from benchmarks.halves import WORKER_CLASS, halves
 from benchmarks.pairs import Comparison, Section, interleaved
 from benchmarks.readers import reading
 from benchmarks.requests import Bursts
@@ -39,6 +43,7 @@ from benchmarks.wrk import Load
 ROUNDS = 6
 ROUNDS_ALONE = 8
 CPU_ROUNDS = 60
+HALVES_ROUNDS = 20
 SERVERS = 3
 
 FEW, MANY = 4, 100
@@ -81,7 +86,7 @@ class Neighbour:
     Attributes:
         press: makes the neighbour's load.
         own: what is told of how the neighbour fares, and its unit.
-        rate: part of its own rate alone that is left to the healthy app at least.
+        rate: part of its own rate alone that is left to the healthy app at least; None: not judged.
         p99: how many times its own p99 alone it may have.
         at_least_seconds: how long Rowhouse has to be measured, alone and beside it.
     """
@@ -89,7 +94,7 @@ class Neighbour:
     name: str
     press: Callable[[Address], contextlib.AbstractContextManager[Own]]
     own: tuple[str, str]
-    rate: float
+    rate: float | None
     p99: float | None
     at_least_seconds: int = 0
 
@@ -116,6 +121,12 @@ def _slow(address: Address) -> Iterator[Own]:
 
 
 @contextlib.contextmanager
+def _computing(address: Address) -> Iterator[Own]:
+    with wrk.loading(address, "/neighbour/compute", MANY) as load:
+        yield lambda: load.result.rate
+
+
+@contextlib.contextmanager
 def _slowly_read(address: Address) -> Iterator[Own]:
     with reading(address, "/neighbour/large", MANY) as readers:
         yield lambda: readers.answered
@@ -136,6 +147,14 @@ NEIGHBOURS = (
         own=("its own 200s", "/s"),
         rate=0.75,
         p99=None,
+    ),
+    Neighbour(
+        name="a neighbour that computes for 50 ms",
+        press=_computing,
+        own=("its own 200s", "/s"),
+        rate=None,
+        p99=None,
+        at_least_seconds=BEYOND_QUEUE_TIMEOUT,
     ),
     Neighbour(
         name="a neighbour with slow readers",
@@ -164,6 +183,7 @@ def measure(rounds: int | None) -> Section:
         comparisons = [
             *_beside_neighbours(folder / "beside", rounds or ROUNDS),
             *_without_neighbours(folder / "without", rounds or ROUNDS_ALONE),
+            *_wall(folder / "wall", rounds or HALVES_ROUNDS),
             *_cpu(folder / "cpu", rounds or CPU_ROUNDS),
         ]
     return Section(
@@ -301,33 +321,47 @@ def warm_up(server: Server) -> None:
                 connection.receive()
 
 
-def _cpu(folder: Path, rounds: int) -> Iterator[Comparison]:
+def _wall(folder: Path, rounds: int) -> Iterator[Comparison]:
     with contextlib.ExitStack() as stack:
-
-        def bursts(name: str, kind: Kind, *arguments: str) -> Bursts:
-            folders = [kind.make(folder / f"{name}{number}") for number in range(SERVERS)]
-            options = (*kind.arguments, *arguments)
-            return Bursts([stack.enter_context(served(each, *options)) for each in folders], HELLO)
-
+        folders = [ROWHOUSE.make(folder / f"{number}") for number in range(SERVERS)]
+        options = (WORKER_CLASS, "unwalled:create_app()")
+        servers = [stack.enter_context(served(each, *options)) for each in folders]
         figures = interleaved(
             {
-                "walled": bursts("walled", ROWHOUSE),
-                "unwalled": bursts("unwalled", ROWHOUSE, "unwalled:create_app()"),
-                "plain": bursts("plain", PLAIN),
+                f"Rowhouse: CPU time for one hello, {FEW} connections": halves(servers, HELLO, FEW),
+                "Rowhouse: the same, 1 connection": halves(servers, HELLO, 1),
             },
             rounds,
             calmer_half=True,
         )
-    for beside, other, at_most in (
-        ("unwalled", "without the wall", 15.0),
-        ("plain", "plain", None),
-    ):
+    for what, measured in figures.items():
         yield Comparison(
-            what="Rowhouse: CPU time for one hello",
-            figures=figures["walled"],
-            beside=other,
-            others=figures[beside],
+            what=what,
+            figures=[each.through for each in measured],
+            beside="without the wall",
+            others=[each.past for each in measured],
             unit="µs",
             by_difference=True,
-            at_most=at_most,
+            at_most=15.0 if f"{FEW} connections" in what else None,
         )
+
+
+def _cpu(folder: Path, rounds: int) -> Iterator[Comparison]:
+    with contextlib.ExitStack() as stack:
+
+        def bursts(name: str, kind: Kind) -> Bursts:
+            folders = [kind.make(folder / f"{name}{number}") for number in range(SERVERS)]
+            servers = [stack.enter_context(served(each, *kind.arguments)) for each in folders]
+            return Bursts(servers, HELLO)
+
+        kinds = {"Rowhouse": ROWHOUSE, "plain": PLAIN}
+        cases = {name: bursts(name, kind) for name, kind in kinds.items()}
+        figures = interleaved(cases, rounds, calmer_half=True)
+    yield Comparison(
+        what="Rowhouse: CPU time of the worker for one hello",
+        figures=figures["Rowhouse"],
+        beside="plain",
+        others=figures["plain"],
+        unit="µs",
+        by_difference=True,
+    )

@@ -12,7 +12,7 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.client import Address
@@ -62,12 +62,19 @@ class Loading:
 
     result: Load
 
-    def __init__(self, address: Address, path: str, connections: int, seconds: int) -> None:
+    def __init__(
+        self,
+        address: Address,
+        path: str,
+        connections: int,
+        seconds: int,
+        queries: Sequence[str] = (),
+    ) -> None:
         url = f"http://{address[0]}:{address[1]}{path}"
         self._process = subprocess.Popen(
             [
                 *("wrk", "--threads=1", f"--connections={connections}"),
-                *(f"--duration={seconds}s", f"--script={_SCRIPT}", url),
+                *(f"--duration={seconds}s", f"--script={_SCRIPT}", url, "--", *queries),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -106,9 +113,16 @@ def require() -> None:
         raise Unmeasurable("wrk is not on PATH. Install it: apt-get install wrk, brew install wrk")
 
 
-def load(address: Address, path: str, connections: int, seconds: int) -> Load:
-    """Make a load, and return what came of it."""
-    return Loading(address, path, connections, seconds).wait()
+def load(
+    address: Address, path: str, connections: int, seconds: int, queries: Sequence[str] = ()
+) -> Load:
+    """Make a load, and return what came of it.
+
+    Args:
+        queries: what requests have behind the path, some in a row the same one, which is chosen by
+            chance; default: nothing.
+    """
+    return Loading(address, path, connections, seconds, queries).wait()
 
 
 @contextlib.contextmanager
