@@ -184,7 +184,7 @@ class Mounted:
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._kept_out:
             self._strip(environ, cookie)
-        return Exchange(self._terms, environ, start_response, permit).begin(app)
+        return Exchange(self._terms, app, environ, start_response, permit).begin()
 
     def _scoped(self, headers: cookies.Headers, script_name: str) -> cookies.Headers:
         """Return headers with cookies as they may leave this mount."""

@@ -52,6 +52,7 @@ class Exchange(Clock, Telling):
 
     Args:
         terms: those of the app.
+        app: the app.
         environ: the request. The app gets a copy: nothing that it writes there reaches the server.
         start_response: the server's.
         permit: what the request holds. The slot is given back with the last byte of a known
@@ -73,22 +74,26 @@ class Exchange(Clock, Telling):
     """The first chunk, where it is all of the body."""
 
     def __init__(
-        self, terms: Terms, environ: WSGIEnvironment, start_response: StartResponse, permit: Permit
+        self,
+        terms: Terms,
+        app: WSGIApplication,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        permit: Permit,
     ) -> None:
         # Not by calling the clock's, for the same reason. But what is looked at in each request is
         # set here, since to find it in the class takes longer.
         self._terms, self._environ, self.limit = terms, environ, terms.deadline
-        self._start_response, self._permit = start_response, permit
+        self._app, self._start_response, self._permit = app, start_response, permit
         self._status: str | None = None
         self._body: Body | None = None
         self._close: Any = None
         self._spent = 0.0
-        self._is_begun = self._is_over = False
-        self._is_interrupted = self.exceeded = self.is_counted = False
+        self._is_begun = self._is_over = self.exceeded = self._was_late = False
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = contextvars.copy_context()
 
-    def begin(self, app: WSGIApplication) -> Iterable[bytes]:
+    def begin(self) -> Iterable[bytes]:
         """Call the app and return the response, which is this exchange or a file to send."""
         environ = dict(self._environ)
         if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
@@ -96,7 +101,7 @@ class Exchange(Clock, Telling):
             self._body = Body(environ["wsgi.input"], limit, self)
             environ["wsgi.input"] = self._body.reader()
         try:
-            file = self._in_app(self._called, app, environ)
+            file = self._in_app(self._called, environ)
             if file is not None:
                 return self._sent_by_server(file)
             first = self._first
@@ -143,7 +148,7 @@ class Exchange(Clock, Telling):
                 if self._left is not None and self._left <= 0:
                     self._is_complete = True
                     break
-                chunk = self._in_app(next, self._chunks, _END)
+                chunk = self._in_app(_next, self._chunks)
             self._has_ended = True
             if self._server_failure is not None:
                 raise self._server_failure
@@ -164,7 +169,7 @@ class Exchange(Clock, Telling):
             return
         self._is_over = self._has_ended = True
         try:
-            self._in_app(self._close_response)
+            self._in_app(Exchange._close_response, self)
         except BaseException as error:
             self._stop_clock()
             self._end_child(error)
@@ -180,7 +185,7 @@ class Exchange(Clock, Telling):
 
     # The app at work.
 
-    def _in_app(self, call: Callable[..., Any], *args: Any) -> Any:
+    def _in_app(self, call: Callable[[Any], Any], argument: Any) -> Any:
         """Call code of the app on its own time.
 
         Raises:
@@ -189,43 +194,46 @@ class Exchange(Clock, Telling):
             BaseException: what the app raises.
         """
         if not self.limit:
-            result = self._context.run(call, *args)
+            result = self._context.run(call, argument)
+            permit = self._permit
+            if permit.shares is not permit.bulkhead.shares:  # it is its parent's; see there
+                self._end_child()
         else:
             # As `resume` and `pause` do it: each call is a part of what all requests cost. Once it
-            # is taken out of the table, whatever the watchdog has done is seen here.
+            # is taken out of the table, it is seen here if the watchdog has ever done anything.
             self.thread = get_ident()
             watchdog = self._terms.watchdog
-            running = watchdog.running
-            running[self] = began = monotonic()
+            watchdog.running[self] = began = monotonic()
             if began > watchdog.due:
                 watchdog.wake()
             try:
-                result = self._context.run(call, *args)
+                result = self._context.run(call, argument)
             except BaseException as error:
                 self._end_child(error)
                 self.pause()
                 raise
-            since = running.pop(self, None)
-            if since is None or self._is_interrupted or self.exceeded or self.is_counted:
+            since = watchdog.running.pop(self, None)  # of another table where the app has forked
+            if since is None or self._was_late:
                 self._end_child()  # the watchdog that it would wait for is its parent's
                 self.pause(since)
             else:
                 self._spent += monotonic() - since
                 self.thread = 0
-        permit = self._permit
-        if permit.shares is not permit.bulkhead.shares:  # it is its parent's; see there
-            self._end_child()
         return result
 
-    def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> Any:
+    def _called(self, environ: WSGIEnvironment) -> Any:
         """Call the app up to its first chunk; return its response where that is a file to send."""
-        response = self._iterable = app(environ, self._start)
+        response = self._iterable = self._app(environ, self._start)
         is_wrapped = type(response) is self._environ.get("wsgi.file_wrapper")
         if is_wrapped and is_plain_file(getattr(response, "filelike", None), self._left):
             return response
-        if not (hasattr(type(response), "__iter__") or hasattr(type(response), "__getitem__")):
-            raise Misuse(f"it returned {shown(response)}; return an iterable of bytes")
-        chunks = self._chunks = iter(response)
+        try:
+            chunks = self._chunks = iter(response)
+        except TypeError:
+            kind = type(response)
+            if hasattr(kind, "__iter__") or hasattr(kind, "__getitem__"):  # it fails by itself
+                raise
+            raise Misuse(f"it returned {shown(response)}; return an iterable of bytes") from None
         first: object = b""
         while first == b"":  # headers wait for a byte, as the deadline does
             first = next(chunks, _END)
@@ -397,6 +405,10 @@ class Exchange(Clock, Telling):
                 said,
                 f"\n{trace}" if trace else "",
             )
+
+
+def _next(chunks: Iterator[object]) -> object:
+    return next(chunks, _END)
 
 
 def _is_raised_in_app(error: BaseException) -> bool:

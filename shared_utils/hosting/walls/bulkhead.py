@@ -1,16 +1,15 @@
 """The bulkhead: slots and threads of one worker process, shared by all apps.
 
 One lock guards the shares. It is held for a few steps of this package's own code, in which nothing
-waits and no garbage is collected, so that it is free whatever an app does.
+waits and no garbage is collected, so that it is free whatever an app does. To give something back
+takes none.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from shared_utils.hosting.settings.schema import Limits
@@ -57,8 +56,10 @@ class Permit(Parked):
             self.runs = shares.take(share)
             if not self.runs:
                 shares.park(share, self)
+                admitted = shares.admit()
         if self.runs:
             return True
+        self.bulkhead.let_run(admitted)
         self.bulkhead.on_parked()
         if not self._has_come(timeout) and not (
             shares.is_held_back(share) and self._has_come(patience - timeout)
@@ -75,28 +76,18 @@ class Permit(Parked):
 
     def stop(self) -> None:
         """Give the slot back, where it has one."""
-        if not self.runs:
-            return
-        self.runs = False
-        bulkhead, shares = self.bulkhead, self.shares
-        if shares is not bulkhead.shares:
-            return
-        with bulkhead.lock:
-            admitted = shares.give_back(self._share)
-        if admitted is not None:
-            bulkhead.let_run(admitted)
+        if self.runs:
+            self.runs = False
+            if self.shares.stop(self._share) and not self.is_of_parent:
+                self.bulkhead.admit()
 
     def let_go(self) -> None:
         """Give back all that it holds."""
         if self.runs:
             self.stop()
-        if not self._holds:
-            return
-        self._holds = False
-        bulkhead, shares = self.bulkhead, self.shares
-        if shares is bulkhead.shares:
-            with bulkhead.lock:
-                shares.let_go(self._share)
+        if self._holds:
+            self._holds = False
+            self.shares.let_go(self._share)
 
     @property
     def is_of_parent(self) -> bool:
@@ -106,10 +97,13 @@ class Permit(Parked):
     def __del__(self) -> None:
         """See that nothing is lost with a response that nobody has closed.
 
-        Not given back here: this may run in the middle of anything, under the lock as well.
+        Whoever waits is woken by the next request, not here: this may run in the middle of
+        anything, under the lock as well.
         """
+        if self.runs:
+            self.shares.stop(self._share)
         if self._holds:
-            self.bulkhead.abandoned.append(self)
+            self.shares.let_go(self._share)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,7 +128,6 @@ class Bulkhead:
         on_parked: called where a request waits for one; likewise.
         lock: held for every look at the shares, by this module alone.
         shares: those of this process, not those of the one it was forked from.
-        abandoned: permits whose responses were never closed, to be given back by the next request.
     """
 
     def __init__(self, slots: int, threads: int, limits: Mapping[str, Limits]) -> None:
@@ -147,7 +140,6 @@ class Bulkhead:
     def reset(self) -> None:
         """Begin anew: in a forked process nothing runs, and nobody holds the lock."""
         self.lock = threading.Lock()
-        self.abandoned: deque[Permit] = deque()
         self.shares = Shares(*self._size)
         self._by_name = {name: _share(limits) for name, limits in self._limits.items()}
 
@@ -172,12 +164,10 @@ class Bulkhead:
             name: the mount.
             at_once: let it have a slot as well, where one is free.
         """
-        if self.abandoned:
-            with contextlib.suppress(IndexError):  # another request has taken the last one
-                while True:
-                    self.abandoned.pop().let_go()
         share = self._by_name[name]
         shares = self.shares
+        if shares.waiting:
+            self.admit()
         with self.lock:
             runs = shares.hold(share, at_once)
         return None if runs is None else Permit(self, shares, share, runs)
@@ -185,7 +175,7 @@ class Bulkhead:
     @property
     def are_parked(self) -> bool:
         """Whether any request waits for a slot."""
-        return self.shares.are_parked
+        return bool(self.shares.waiting)
 
     def allow(self, allowances: Mapping[str, float]) -> None:
         """Let mounts run as many requests at once as their CPU time leaves room for.
@@ -194,6 +184,10 @@ class Bulkhead:
         """
         for name, allowance in allowances.items():
             self._by_name[name].allowance = allowance
+        self.admit()
+
+    def admit(self) -> None:
+        """Let those parked requests run that there are slots for."""
         with self.lock:
             admitted = self.shares.admit()
         self.let_run(admitted)
@@ -210,7 +204,7 @@ class Bulkhead:
         """Return what the mount has now."""
         share = self._by_name[name]
         with self.lock:
-            running, parked, held = share.running, share.parked, share.held
+            running, parked, held = len(share.running), share.parked, len(share.held)
         return Load(running=running, parked=parked, threads=held)
 
 

@@ -55,9 +55,9 @@ class Wall:
         assert permit
         assert permit.run(0)
         exchange = Exchange(
-            self.walls.terms(self.mount), {**built, **overrides}, start_response, permit
+            self.walls.terms(self.mount), app, {**built, **overrides}, start_response, permit
         )
-        return exchange.begin(app)
+        return exchange.begin()
 
     def serve(self, app: WSGIApplication, **environ: Any) -> Wall:
         """Answer one request as gunicorn does."""

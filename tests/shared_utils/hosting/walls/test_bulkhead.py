@@ -9,6 +9,7 @@ import pytest
 
 from shared_utils.hosting.settings.schema import Limits
 from shared_utils.hosting.walls.bulkhead import Bulkhead, Load, Permit
+from shared_utils.hosting.walls.shares import Parked, Share
 
 NOTHING = Load(running=0, parked=0, threads=0)
 LONG = 60.0
@@ -45,13 +46,47 @@ def test_a_permit_gives_back_what_it_holds_exactly_once() -> None:
     assert walls.load("a") == NOTHING
 
 
-def test_what_is_abandoned_is_given_back_with_the_next_request() -> None:
+def test_what_is_abandoned_is_given_back() -> None:
     walls = bulkhead()
     for _ in range(3):
         running(walls)  # and nobody keeps it
-    permit = running(walls)
-    assert walls.load("a") == Load(running=1, parked=0, threads=1)
-    permit.let_go()
+    held(walls)
+    assert walls.load("a") == NOTHING
+
+
+def test_who_waits_for_what_was_abandoned_has_it_with_the_next_request(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> None:
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    late = held(walls)
+    ran: list[bool] = []
+    waiting = threading.Thread(target=lambda: ran.append(late.run(LONG)))
+    waiting.start()
+    eventually(lambda: walls.load("a").parked == 1)
+    with walls.lock:  # nothing that has to have it can be done in a finalizer
+        del permits[0]
+    assert walls.load("a") == Load(running=2, parked=1, threads=3)
+    assert held(walls, "b")
+    waiting.join(LONG)
+    assert ran == [True]
+
+
+def test_a_slot_that_is_given_back_right_before_a_request_is_parked_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    park = walls.shares.park
+
+    def parked(share: Share, request: Parked) -> None:
+        permits.pop().stop()  # nobody waits yet, so it wakes nobody
+        park(share, request)
+
+    monkeypatch.setattr(walls.shares, "park", parked)
+    late = held(walls)
+    assert late.run(LONG)
+    assert walls.load("a").running == 3
 
 
 def test_without_a_slot_a_request_is_parked_until_its_time_is_up() -> None:
@@ -71,8 +106,9 @@ def test_a_parked_request_runs_as_soon_as_a_slot_is_given_back(
 ) -> None:
     walls = bulkhead()
     first, *_ = [running(walls) for _ in range(3)]
+    late = held(walls)
     ran: list[bool] = []
-    waiting = threading.Thread(target=lambda: ran.append(held(walls).run(LONG)))
+    waiting = threading.Thread(target=lambda: ran.append(late.run(LONG)))
     waiting.start()
     eventually(lambda: walls.load("a").parked == 1)
     first.stop()

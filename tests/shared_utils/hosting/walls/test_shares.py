@@ -32,7 +32,7 @@ def test_two_busy_apps_get_three_sevenths_each() -> None:
     shares, one, other = Shares(64, 512), Share(), Share()
     while any([shares.take(one), shares.take(other)]):
         pass
-    assert (one.running, other.running) == (28, 27)
+    assert (len(one.running), len(other.running)) == (28, 27)
 
 
 def test_a_cap_narrows_the_share_and_never_widens_it() -> None:
@@ -68,8 +68,7 @@ class Request(Parked):
 
 def given_back(shares: Shares, share: Share) -> list[Any]:
     """Give a slot back, and return the names of those who got one by it."""
-    first = shares.give_back(share)
-    admitted = [] if first is None else [first, *iter(shares.admit, None)]
+    admitted = [*iter(shares.admit, None)] if shares.stop(share) else []
     return [request.name for request in admitted if isinstance(request, Request)]
 
 
@@ -93,9 +92,8 @@ def test_a_freed_slot_goes_to_the_app_that_runs_fewest() -> None:
     while shares.take(few):
         pass
     shares.park(few, Request("of few"))
-    while few.running > 1:
-        few.running -= 1
-        shares.running -= 1
+    while len(few.running) > 1:
+        shares.stop(few)
     assert given_back(shares, third)[0] == "of few"
 
 
@@ -126,7 +124,7 @@ def test_nothing_is_made_that_the_garbage_collector_counts() -> None:
             shares.park(both[n % 2], requests[n])
         shares.withdraw(one, requests[3])
         for _ in range(2):
-            shares.give_back(other)
+            shares.stop(other)
             while shares.admit() is not None:
                 pass
         shares.let_go(one)
@@ -181,13 +179,13 @@ class Requests(RuleBasedStateMachine):
     @rule(app=st.integers(0, 2), at_once=st.booleans())
     def request(self, app: int, at_once: bool) -> None:
         share, number = self.apps[app], next(self.numbers)
-        idle = share.held == 0
-        was_running = share.running
+        idle = not share.held
+        was_running = len(share.running)
         runs = self.shares.hold(share, at_once)
         assert runs is not None or not idle
         if runs is None:
             return
-        assert share.running == was_running + runs
+        assert len(share.running) == was_running + runs
         assert at_once or not runs
         self.held[number] = app
         idle = was_running == 0
@@ -239,27 +237,27 @@ class Requests(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost_or_given_twice(self) -> None:
         for index, share in enumerate(self.apps):
-            assert share.running == sum(app == index for app in self.running.values())
-            assert share.held == sum(app == index for app in self.held.values())
+            assert len(share.running) == sum(app == index for app in self.running.values())
+            assert len(share.held) == sum(app == index for app in self.held.values())
             waiting = [r.name for r in share.queue if isinstance(r, Request) and r.waits]
             assert waiting == sorted(n for n, a in self.parked.items() if a == index)
             assert share.parked == len(waiting)
-        assert self.shares.running == len(self.running)
-        assert self.shares.held == len(self.held)
+        assert len(self.shares.running) == len(self.running)
+        assert len(self.shares.held) == len(self.held)
 
     @invariant()
     def no_more_run_than_slots_and_floors(self) -> None:
-        assert self.shares.running <= self.shares.slots + len(self.apps)
-        assert self.shares.held <= self.shares.threads + len(self.apps)
-        assert all(share.running <= share.max_running for share in self.apps)
+        assert len(self.shares.running) <= self.shares.slots + len(self.apps)
+        assert len(self.shares.held) <= self.shares.threads + len(self.apps)
+        assert all(len(share.running) <= share.max_running for share in self.apps)
 
     @invariant()
     def nobody_waits_who_might_run(self) -> None:
-        free = self.shares.slots - self.shares.running
+        free = self.shares.slots - len(self.shares.running)
         for share in self.apps:
             if share.parked:
-                assert share.running > 0
-                assert share.running >= min(ALPHA * free, share.max_running, share.allowance)
+                assert share.running
+                assert len(share.running) >= min(ALPHA * free, share.max_running, share.allowance)
 
 
 Requests.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)

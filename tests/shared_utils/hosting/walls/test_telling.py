@@ -30,7 +30,7 @@ def walled(app: WSGIApplication) -> WSGIApplication:
     def outside(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         permit = walls.bulkhead.hold("trades", at_once=True)
         assert permit
-        return Exchange(walls.terms(mount), environ, start_response, permit).begin(app)
+        return Exchange(walls.terms(mount), app, environ, start_response, permit).begin()
 
     return outside
 
