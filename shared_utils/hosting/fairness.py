@@ -48,10 +48,12 @@ class _Taken:
 
     def add(self, record: Record) -> None:
         """Add a request that has ended."""
+        parked, used = record.parked, record.cpu - record.charged
         self.count += 1
-        self.used += max(0.0, record.cpu - record.charged)
-        self.waited += record.waited - record.parked
-        self.lasted += record.duration - record.parked
+        self.waited += record.waited - parked
+        self.lasted += record.duration - parked
+        if used > 0:
+            self.used += used
 
     @property
     def has_waited(self) -> bool:
@@ -95,8 +97,12 @@ class Fairness:
     def ended(self, records: Sequence[Record]) -> None:
         """Take down requests that have ended."""
         for record in records:
-            if record.app in self._names:
-                self._taken.setdefault(record.app, _Taken()).add(record)
+            taken = self._taken.get(record.app)
+            if taken is None:
+                if record.app not in self._names:
+                    continue
+                taken = self._taken.setdefault(record.app, _Taken())
+            taken.add(record)
         self.look()
 
     def look(self, *, anew: bool = False) -> None:

@@ -13,14 +13,15 @@ from time import time  # now: an app may replace it later
 
 from gunicorn.http import wsgi
 
+from shared_utils.hosting.known_names import KnownNames
+
 TOGETHER = 16 * 1024
 """Bytes of a first chunk up to which it is copied behind the head."""
 
 _WITH_EFFECTS = ("content-length", "upgrade")
 """Headers that gunicorn passes on, and does more with."""
 
-_MOST_NAMES, _LONGEST_NAME = 256, 64
-_names: set[str] = set()
+_names = KnownNames()
 """Names of headers that were passed on before, and are no more than that."""
 
 _kept_date = (-1, "")
@@ -51,10 +52,8 @@ class Response(wsgi.Response):
             taken = len(self.headers)
             super().process_headers([(name, value)])
             is_plain = len(self.headers) > taken and name.lower() not in _WITH_EFFECTS
-            if is_plain and type(name) is str and len(name) <= _LONGEST_NAME:
-                if len(_names) >= _MOST_NAMES:
-                    _names.clear()
-                _names.add(name)
+            if is_plain:
+                _names.learn(name)
 
     def default_headers(self) -> list[str]:
         """Return the status line and the headers that every response has."""

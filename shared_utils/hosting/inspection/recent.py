@@ -80,6 +80,5 @@ class Recent:
                 continue
             kept.slow(record)
             # What the host answers is not the app's failure.
-            is_refused = record.shed or record.unserved
-            if record.failure or (record.status >= 500 and not is_refused):
+            if record.failure or (record.status >= 500 and not (record.shed or record.unserved)):
                 kept.failed.append(record)

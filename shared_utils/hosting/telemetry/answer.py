@@ -10,6 +10,7 @@ from threading import get_ident
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
+from shared_utils.hosting.known_names import KnownNames
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.telemetry.recorder import Recorder
 
@@ -21,8 +22,12 @@ SAFE_HEADERS = (
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
     ("X-Frame-Options", "SAMEORIGIN"),
 )
+_LENGTH = "Content-Length"
 _ADDED = {"x-request-id", *(name.lower() for name, _ in SAFE_HEADERS)}
+_others = KnownNames([_LENGTH])
+"""Names of headers that are none of those, nor another way to write `_LENGTH`."""
 
+_Headers = list[tuple[str, str]]
 _WITHOUT_BODY = ("204", "304")
 _UNKNOWN = -1
 
@@ -58,13 +63,13 @@ class Answer:
         if recorder.abandoned:
             recorder.finish_abandoned()
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+    def start(self, status: str, headers: _Headers, exc_info: Any = None) -> Any:
         """Pass on status and headers, with the request's id and the safe ones where none are."""
         record = self.record
-        present = {name.lower(): value for name, value in headers}
+        present = dict(headers)
         added = [("X-Request-ID", record.request_id), *SAFE_HEADERS]
-        if not _ADDED.isdisjoint(present):
-            added = [header for header in added if header[0].lower() not in present]
+        if not _others.issuperset(present):
+            present, added = _looked_at(headers, added)
         self._write = self._start_response(status, [*headers, *added], exc_info)
         code = status[:3]
         record.status = int(code) if code.isdecimal() else 0
@@ -72,7 +77,7 @@ class Answer:
         if self._is_bare:
             self._left = 0
         else:
-            length = present.get("content-length", "").strip(" \t")  # as gunicorn reads it
+            length = present.get(_LENGTH, "").strip(" \t")  # as gunicorn reads it
             self._left = int(length) if length.isdecimal() else _UNKNOWN
         return self.write
 
@@ -205,6 +210,17 @@ class _Recorded:
                 close()
         finally:
             self._answer.finish()
+
+
+def _looked_at(headers: _Headers, added: _Headers) -> tuple[dict[str, str], _Headers]:
+    """Return what headers there are, and those of the added ones that are not among them."""
+    present = {name.lower(): value for name, value in headers}
+    for name, _ in headers:
+        if name.lower() not in _ADDED and name.lower() != _LENGTH.lower():
+            _others.learn(name)
+    if _LENGTH.lower() in present:
+        present[_LENGTH] = present[_LENGTH.lower()]
+    return present, [header for header in added if header[0].lower() not in present]
 
 
 def _rest(file: Any) -> int:

@@ -7,11 +7,11 @@ to be replaced sends one set of headers (PEP 3333, "The start_response() Callabl
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import logging
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 from threading import get_ident
 from time import monotonic  # now: an app may replace it later
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,7 @@ class Exchange(Clock, Telling):
         self._spent = 0.0
         self._is_begun = self._is_over = self.exceeded = self._was_late = False
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
-        self._context = contextvars.copy_context()
+        self._context = copy_context()
 
     def begin(self) -> Iterable[bytes]:
         """Call the app and return the response, which is this exchange or a file to send."""
@@ -234,7 +234,7 @@ class Exchange(Clock, Telling):
             if hasattr(kind, "__iter__") or hasattr(kind, "__getitem__"):  # it fails by itself
                 raise
             raise Misuse(f"it returned {shown(response)}; return an iterable of bytes") from None
-        first: object = b""
+        first = next(chunks, _END)
         while first == b"":  # headers wait for a byte, as the deadline does
             first = next(chunks, _END)
         self._first = first

@@ -102,6 +102,7 @@ class Permit(Parked):
         """
         if self.runs:
             self.shares.stop(self._share)
+            self.bulkhead.is_abandoned = True
         if self._holds:
             self.shares.let_go(self._share)
 
@@ -128,6 +129,7 @@ class Bulkhead:
         on_parked: called where a request waits for one; likewise.
         lock: held for every look at the shares, by this module alone.
         shares: those of this process, not those of the one it was forked from.
+        is_abandoned: a slot was given back and nobody told those who wait for one.
     """
 
     def __init__(self, slots: int, threads: int, limits: Mapping[str, Limits]) -> None:
@@ -140,6 +142,7 @@ class Bulkhead:
     def reset(self) -> None:
         """Begin anew: in a forked process nothing runs, and nobody holds the lock."""
         self.lock = threading.Lock()
+        self.is_abandoned = False
         self.shares = Shares(*self._size)
         self._by_name = {name: _share(limits) for name, limits in self._limits.items()}
 
@@ -166,7 +169,8 @@ class Bulkhead:
         """
         share = self._by_name[name]
         shares = self.shares
-        if shares.waiting:
+        if self.is_abandoned:
+            self.is_abandoned = False
             self.admit()
         with self.lock:
             runs = shares.hold(share, at_once)

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_utils.hosting import response
+from shared_utils.hosting.known_names import KnownNames
 from shared_utils.hosting.response import TOGETHER, Response
 
 LENGTH_5 = [("Content-Type", "text/plain"), ("Content-Length", "5")]
@@ -53,7 +54,7 @@ class Line:
 
 @pytest.fixture(autouse=True)
 def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response, "_names", set())
+    monkeypatch.setattr(response, "_names", KnownNames())
 
 
 @pytest.fixture

@@ -76,10 +76,13 @@ def told() -> Told:
 
 
 def answering(
-    *chunks: bytes, status: str = "200 OK", length: int | str | None = None
+    *chunks: bytes,
+    status: str = "200 OK",
+    length: int | str | None = None,
+    name: str = "Content-Length",
 ) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        headers = [] if length is None else [("Content-Length", str(length))]
+        headers = [] if length is None else [(name, str(length))]
         start_response(status, headers)
         return iter(chunks)
 
@@ -127,6 +130,14 @@ def test_a_response_counts_once_and_before_its_last_byte(
 ) -> None:
     told.call(app)
     assert told.events == events
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "content-length", "CONTENT-LENGTH"])
+def test_a_length_is_seen_however_it_is_written_and_however_often(told: Told, name: str) -> None:
+    for _ in range(3):
+        told.events.clear()
+        told.call(answering(b"ab", length=2, name=name))
+        assert told.events == ["answered 200", "ab", "end", "finished"]
 
 
 def test_what_is_known_at_the_end(told: Told) -> None:
