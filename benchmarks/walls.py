@@ -6,7 +6,9 @@ app, a hello-world, is asked over 4 connections by wrk: first alone, then, in th
 beside the neighbour. Rowhouse is measured as it comes, with 512 threads; Werkzeug's dispatcher with
 32. In (a) the neighbour has ``deadline = 0`` in the operator file, or its requests would be ended
 after 30 s; it goes on for longer than ``queue_timeout``, so that requests which wait for a slot are
-shed and sent again. A server for each measurement: one that hangs is of no use to the next.
+shed and sent again. Alone and beside it are measured in turn, a second or two at a time, and what
+came of them in one round is taken together: this machine is faster and slower for seconds. In (a)
+that takes two servers, since one that hangs does so for good.
 
 Then the load is the healthy app's alone, on 4, 64 and 200 connections, and 40 connections are on
 the view that takes 200 ms and on one that takes 5 ms, each beside the plain dispatcher. The last is
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +43,7 @@ from benchmarks.requests import Bursts
 from benchmarks.servers import Server, plain, served
 from benchmarks.wrk import Load
 
-ROUNDS = 6
+ROUNDS = 3
 ROUNDS_ALONE = 8
 CPU_ROUNDS = 60
 HALVES_ROUNDS = 20
@@ -48,10 +51,11 @@ SERVERS = 3
 
 FEW, MANY = 4, 100
 SECONDS = 2
+SLICES = 3
 SECONDS_ALONE = 1
 """Short, and often: a noisy machine is slow or fast for seconds at a time."""
 BEYOND_QUEUE_TIMEOUT = 6
-SETTLE = 0.5
+SETTLE = 1.0
 """Seconds that the neighbour's clients are given before the healthy app is measured."""
 
 HELLO = "/healthy/"
@@ -63,19 +67,17 @@ Own = Callable[[], float]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One way to serve the two apps, and how long it is measured, alone and beside a neighbour."""
+    """One way to serve the two apps."""
 
     make: Callable[[Path], Path]
     arguments: Sequence[str]
-    seconds: int
 
 
-ROWHOUSE = Kind(make=projects.neighbours_mounted, arguments=(), seconds=SECONDS)
+ROWHOUSE = Kind(make=projects.neighbours_mounted, arguments=())
 PLAIN = Kind(
     make=projects.neighbours_dispatched,
     # The last flag counts: these threads, instead of those that served() gives.
     arguments=(*plain("dispatched:create_app()"), f"--threads={PLAIN_THREADS}"),
-    seconds=1,
 )
 
 
@@ -88,7 +90,10 @@ class Neighbour:
         own: what is told of how the neighbour fares, and its unit.
         rate: part of its own rate alone that is left to the healthy app at least; None: not judged.
         p99: how many times its own p99 alone it may have.
-        at_least_seconds: how long Rowhouse has to be measured, alone and beside it.
+        seconds: how long Rowhouse is measured at a time, alone and beside it.
+        slices: how often in a round.
+        stays: its requests never end, and take nothing: it is there from beginning to end, and the
+            healthy app alone is measured on another server.
     """
 
     name: str
@@ -96,12 +101,14 @@ class Neighbour:
     own: tuple[str, str]
     rate: float | None
     p99: float | None
-    at_least_seconds: int = 0
+    seconds: int = SECONDS
+    slices: int = SLICES
+    stays: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Beside:
-    """The healthy app alone, then beside its neighbour in the same process."""
+    """The healthy app alone, and beside its neighbour in the same process, slice by slice."""
 
     alone: Load
     beside: Load
@@ -139,7 +146,9 @@ NEIGHBOURS = (
         own=("its own 503s", "/s"),
         rate=0.95,
         p99=1.3,
-        at_least_seconds=BEYOND_QUEUE_TIMEOUT,
+        seconds=1,
+        slices=2 * BEYOND_QUEUE_TIMEOUT,
+        stays=True,
     ),
     Neighbour(
         name="a neighbour that takes 200 ms",
@@ -154,7 +163,8 @@ NEIGHBOURS = (
         own=("its own 200s", "/s"),
         rate=None,
         p99=None,
-        at_least_seconds=BEYOND_QUEUE_TIMEOUT,
+        seconds=BEYOND_QUEUE_TIMEOUT,
+        slices=1,
     ),
     Neighbour(
         name="a neighbour with slow readers",
@@ -204,7 +214,10 @@ def measure(rounds: int | None) -> Section:
 
 def _beside_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
     kinds = {"Rowhouse": ROWHOUSE, "plain": PLAIN}
-    folders = {name: kind.make(folder / name) for name, kind in kinds.items()}
+    folders = {
+        name: [kind.make(folder / f"{name}{number}") for number in range(2)]
+        for name, kind in kinds.items()
+    }
     loads: dict[str, list[Load]] = {name: [] for name in kinds}
     for neighbour in NEIGHBOURS:
         cases = {
@@ -244,25 +257,55 @@ def _beside_neighbours(folder: Path, rounds: int) -> Iterator[Comparison]:
 
 
 def _beside(
-    folder: Path, kind: Kind, neighbour: Neighbour, loads: list[Load]
+    folders: Sequence[Path], kind: Kind, neighbour: Neighbour, loads: list[Load]
 ) -> Callable[[int], Beside]:
-    """Return what measures one pair, on a server of its own: one that hangs is of no more use.
+    """Return what measures one round, on servers of its own: one that hangs is of no more use.
 
-    What each load came to is added to ``loads``, whether the pair counts or not.
+    What each load came to is added to ``loads``, whether the round counts or not.
     """
-    seconds = max(kind.seconds, neighbour.at_least_seconds if kind is ROWHOUSE else 0)
+    seconds, slices = (neighbour.seconds, neighbour.slices) if kind is ROWHOUSE else (1, 1)
 
-    def measure(number: int) -> Beside:
+    def load(server: Server) -> Load:
+        loads.append(wrk.load(server.address, HELLO, FEW, seconds))
+        return loads[-1]
+
+    @contextlib.contextmanager
+    def started(folder: Path) -> Iterator[Server]:
         # At the end gunicorn would wait for what hangs.
         with served(folder, *kind.arguments, "--graceful-timeout=1") as server:
             warm_up(server)
-            # Equally long: a longer look sees more of what comes once in a while, which is p99.
-            alone = wrk.load(server.address, HELLO, FEW, seconds)
-            with neighbour.press(server.address) as own:
-                time.sleep(SETTLE)
-                beside = wrk.load(server.address, HELLO, FEW, seconds)
-        loads.extend((alone, beside))
-        return Beside(alone=alone, beside=beside, own=own())
+            yield server
+
+    @contextlib.contextmanager
+    def pressed(server: Server) -> Iterator[Own]:
+        with neighbour.press(server.address) as own:
+            time.sleep(SETTLE)
+            yield own
+        time.sleep(SETTLE)
+
+    def measure(number: int) -> Beside:
+        alone: list[Load] = []
+        beside: list[Load] = []
+        owns: list[Own] = []
+        # Slices are equally long: a longer look sees more of what comes once in a while.
+        with started(folders[0]) as server:
+            if neighbour.stays:
+                with started(folders[1]) as other, pressed(other) as own:
+                    for _ in range(slices):
+                        alone.append(load(server))
+                        beside.append(load(other))
+                owns.append(own)
+            else:
+                for _ in range(slices):
+                    alone.append(load(server))
+                    with pressed(server) as own:
+                        beside.append(load(server))
+                    owns.append(own)
+        return Beside(
+            alone=Load.together(alone),
+            beside=Load.together(beside),
+            own=statistics.fmean(own() for own in owns),
+        )
 
     return measure
 

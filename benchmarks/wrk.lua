@@ -20,11 +20,15 @@ init = function(queries)
   end
 end
 
--- What wrk counted, as one line of JSON after its own report.
+-- What wrk counted, as one line of JSON after its own report. Latencies are pairs: microseconds,
+-- and how many answers took that long.
 done = function(summary, latency, requests)
-  local errors = summary.errors
+  local errors, latencies = summary.errors, {}
+  for number = 1, #latency do
+    latencies[number] = string.format("[%d, %d]", latency(number))
+  end
   io.write(string.format(
-    '{"seconds": %.6f, "all": %d, "p99": %.3f, "refused": %d, "broken": %d}\n',
-    summary.duration / 1e6, summary.requests, latency:percentile(99) / 1e3, errors.status,
-    errors.connect + errors.read + errors.write + errors.timeout))
+    '{"seconds": %.6f, "all": %d, "refused": %d, "broken": %d, "latencies": [%s]}\n',
+    summary.duration / 1e6, summary.requests, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout, table.concat(latencies, ", ")))
 end

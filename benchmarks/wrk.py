@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import shutil
 import signal
@@ -36,20 +37,43 @@ class Load:
         answered: answers with a status below 400.
         refused: answers with another one.
         broken: errors of connections, and requests that took more than two seconds.
-        p99: milliseconds that 99 of 100 answers took at most; where there was no answer at all,
-            those that wrk had waited.
+        latencies: how many answers took so many microseconds, in ascending order.
     """
 
     seconds: float
     answered: int
     refused: int
     broken: int
-    p99: float
+    latencies: Sequence[tuple[int, int]]
+
+    @classmethod
+    def together(cls, loads: Sequence[Load]) -> Load:
+        """Return what came of several, one after the other."""
+        return cls(
+            seconds=sum(load.seconds for load in loads),
+            answered=sum(load.answered for load in loads),
+            refused=sum(load.refused for load in loads),
+            broken=sum(load.broken for load in loads),
+            latencies=sorted(pair for load in loads for pair in load.latencies),
+        )
 
     @property
     def rate(self) -> float:
         """Answers a second."""
         return self.answered / self.seconds
+
+    @property
+    def p99(self) -> float:
+        """Milliseconds that 99 of 100 answers took at most; without one, those that wrk waited."""
+        if not self.latencies:
+            return self.seconds * 1e3
+        beyond = 0.99 * sum(count for _, count in self.latencies)
+        counts = itertools.accumulate(count for _, count in self.latencies)
+        return next(
+            took / 1e3
+            for (took, _), count in zip(self.latencies, counts, strict=True)
+            if count >= beyond
+        )
 
     @property
     def failed(self) -> int:
@@ -102,7 +126,7 @@ class Loading:
             answered=counted["all"] - counted["refused"],
             refused=counted["refused"],
             broken=counted["broken"],
-            p99=counted["p99"] if counted["all"] else counted["seconds"] * 1e3,
+            latencies=[(took, count) for took, count in counted["latencies"]],
         )
         return self.result
 

@@ -98,8 +98,20 @@ def test_wrk_tells_answers_from_refusals(address: Address) -> None:
 
     assert (answered.answered > 0, answered.failed) == (True, 0)
     assert 0 < answered.p99 < answered.seconds * 1e3
+    assert sum(count for _, count in answered.latencies) == answered.answered
     assert (refusing.result.answered, refusing.result.broken) == (0, 0)
     assert refusing.result.failed == refusing.result.refused > 0
+
+
+def test_loads_of_a_round_are_taken_together() -> None:
+    quick, slow = (
+        wrk.Load(seconds=1.0, answered=n, refused=0, broken=broken, latencies=[(took, n)])
+        for n, took, broken in ((990, 1_000, 0), (10, 50_000, 1))
+    )
+    assert (quick.p99, slow.p99) == (1.0, 50.0)
+    both = wrk.Load.together([slow, quick])
+    assert (both.rate, both.failed, both.p99) == (500.0, 1, 1.0)
+    assert wrk.Load.together([slow, quick, slow]).p99 == 50.0
 
 
 @pytest.mark.usefixtures("has_wrk")
