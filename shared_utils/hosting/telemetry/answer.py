@@ -10,6 +10,7 @@ from threading import get_ident
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
+from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.known_names import KnownNames
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.telemetry.recorder import Recorder
@@ -23,11 +24,11 @@ SAFE_HEADERS = (
     ("X-Frame-Options", "SAMEORIGIN"),
 )
 _LENGTH = "Content-Length"
-_ADDED = {"x-request-id", *(name.lower() for name, _ in SAFE_HEADERS)}
-_others = KnownNames([_LENGTH])
-"""Names of headers that are none of those, nor another way to write `_LENGTH`."""
+_ID = "X-Request-ID"
+_LOOKED_FOR = {name.lower(): name for name in [_LENGTH, _ID, *(name for name, _ in SAFE_HEADERS)]}
+_plain = KnownNames()
+"""Names of headers that need no second look: `_LENGTH`, and those that are not looked for."""
 
-_Headers = list[tuple[str, str]]
 _WITHOUT_BODY = ("204", "304")
 _UNKNOWN = -1
 
@@ -63,12 +64,12 @@ class Answer:
         if recorder.abandoned:
             recorder.finish_abandoned()
 
-    def start(self, status: str, headers: _Headers, exc_info: Any = None) -> Any:
+    def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """Pass on status and headers, with the request's id and the safe ones where none are."""
         record = self.record
         present = dict(headers)
-        added = [("X-Request-ID", record.request_id), *SAFE_HEADERS]
-        if not _others.issuperset(present):
+        added = [(_ID, record.request_id), *SAFE_HEADERS]
+        if not _plain.issuperset(present):
             present, added = _looked_at(headers, added)
         self._write = self._start_response(status, [*headers, *added], exc_info)
         code = status[:3]
@@ -212,15 +213,15 @@ class _Recorded:
             self._answer.finish()
 
 
-def _looked_at(headers: _Headers, added: _Headers) -> tuple[dict[str, str], _Headers]:
+def _looked_at(headers: Headers, added: Headers) -> tuple[dict[str, str], Headers]:
     """Return what headers there are, and those of the added ones that are not among them."""
-    present = {name.lower(): value for name, value in headers}
-    for name, _ in headers:
-        if name.lower() not in _ADDED and name.lower() != _LENGTH.lower():
-            _others.learn(name)
-    if _LENGTH.lower() in present:
-        present[_LENGTH] = present[_LENGTH.lower()]
-    return present, [header for header in added if header[0].lower() not in present]
+    present = {}
+    for name, value in headers:
+        lowered = name.lower()
+        present[_LOOKED_FOR.get(lowered, name)] = value
+        if name == _LENGTH or lowered not in _LOOKED_FOR:
+            _plain.learn(name)
+    return present, [header for header in added if header[0] not in present]
 
 
 def _rest(file: Any) -> int:

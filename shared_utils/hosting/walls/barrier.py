@@ -195,15 +195,13 @@ class Exchange(Clock, Telling):
         """
         if not self.limit:
             result = self._context.run(call, argument)
-            permit = self._permit
-            if permit.shares is not permit.bulkhead.shares:  # it is its parent's; see there
-                self._end_child()
         else:
             # As `resume` and `pause` do it: each call is a part of what all requests cost. Once it
             # is taken out of the table, it is seen here if the watchdog has ever done anything.
             self.thread = get_ident()
             watchdog = self._terms.watchdog
-            watchdog.running[self] = began = monotonic()
+            running = watchdog.running
+            running[self] = began = monotonic()
             if began > watchdog.due:
                 watchdog.wake()
             try:
@@ -212,13 +210,16 @@ class Exchange(Clock, Telling):
                 self._end_child(error)
                 self.pause()
                 raise
-            since = watchdog.running.pop(self, None)  # of another table where the app has forked
+            since = running.pop(self, None)
             if since is None or self._was_late:
                 self._end_child()  # the watchdog that it would wait for is its parent's
                 self.pause(since)
             else:
                 self._spent += monotonic() - since
                 self.thread = 0
+        permit = self._permit
+        if permit.shares is not permit.bulkhead.shares:  # it is its parent's; see there
+            self._end_child()
         return result
 
     def _called(self, environ: WSGIEnvironment) -> Any:

@@ -1,8 +1,8 @@
 """The bulkhead: slots and threads of one worker process, shared by all apps.
 
 One lock guards the shares. It is held for a few steps of this package's own code, in which nothing
-waits and no garbage is collected, so that it is free whatever an app does. To give something back
-takes none.
+waits and no garbage is collected, so that it is free whatever an app does. What nobody waits for is
+given back without it.
 """
 
 from __future__ import annotations
@@ -56,10 +56,9 @@ class Permit(Parked):
             self.runs = shares.take(share)
             if not self.runs:
                 shares.park(share, self)
-                admitted = shares.admit()
         if self.runs:
             return True
-        self.bulkhead.let_run(admitted)
+        self.bulkhead.admit()  # what was given back until then; nobody was told
         self.bulkhead.on_parked()
         if not self._has_come(timeout) and not (
             shares.is_held_back(share) and self._has_come(patience - timeout)
@@ -78,8 +77,14 @@ class Permit(Parked):
         """Give the slot back, where it has one."""
         if self.runs:
             self.runs = False
-            if self.shares.stop(self._share) and not self.is_of_parent:
-                self.bulkhead.admit()
+            bulkhead, shares = self.bulkhead, self.shares
+            if shares.waiting:
+                with bulkhead.lock:  # or another app could take it before those who wait
+                    shares.stop(self._share)
+                    admitted = bulkhead.shares.admit()
+                bulkhead.let_run(admitted)
+            elif shares.stop(self._share):  # somebody has begun to wait
+                bulkhead.admit()
 
     def let_go(self) -> None:
         """Give back all that it holds."""
@@ -100,10 +105,12 @@ class Permit(Parked):
         Whoever waits is woken by the next request, not here: this may run in the middle of
         anything, under the lock as well.
         """
-        if self.runs:
-            self.shares.stop(self._share)
-            self.bulkhead.is_abandoned = True
         if self._holds:
+            # First: what is collected with this may come back, and close its response after all.
+            runs, self.runs, self._holds = self.runs, False, False
+            if runs:
+                self.shares.stop(self._share)
+                self.bulkhead.is_abandoned = True
             self.shares.let_go(self._share)
 
 
@@ -127,7 +134,7 @@ class Bulkhead:
     Attributes:
         before_waiting: called in a thread that is about to wait for a slot; it must not raise.
         on_parked: called where a request waits for one; likewise.
-        lock: held for every look at the shares, by this module alone.
+        lock: held where the shares are changed, but for what is given back; by this module alone.
         shares: those of this process, not those of the one it was forked from.
         is_abandoned: a slot was given back and nobody told those who wait for one.
     """

@@ -124,7 +124,7 @@ class Shares:
     def park(self, share: Share, request: Parked) -> None:
         """Let a request that got no slot wait for one.
 
-        Where one was given back since, nobody was waiting yet: so ``admit`` is to be called.
+        Where a slot was given back since, nobody was waiting yet: so ``admit`` is to be called.
         """
         if not share.parked:
             self.waiting.append(share)

@@ -162,6 +162,18 @@ def test_an_app_that_breaks_wsgi_is_told_what_it_did(
     assert said in record.getMessage()
 
 
+def test_an_app_whose_response_fails_to_be_iterated_is_told_of_its_own_error(
+    wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing:
+        def __iter__(self) -> Iterator[bytes]:
+            raise TypeError("of its own")
+
+    assert is_replaced(wall().serve(answering(Failing())))
+    [record] = caplog.records
+    assert "TypeError: of its own" in record.getMessage()
+
+
 def test_a_value_that_no_header_may_have_is_not_logged(
     wall: Callable[..., Wall], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,7 +50,16 @@ def test_what_is_abandoned_is_given_back() -> None:
     walls = bulkhead()
     for _ in range(3):
         running(walls)  # and nobody keeps it
-    held(walls)
+    assert walls.load("a") == NOTHING
+
+
+def test_who_closes_a_response_while_it_is_collected_gives_nothing_back_twice() -> None:
+    walls = bulkhead()
+    other, permit = running(walls), running(walls)
+    permit.__del__()
+    permit.let_go()  # by the finalizer of something that was garbage with it
+    assert walls.load("a") == Load(running=1, parked=0, threads=1)
+    other.let_go()
     assert walls.load("a") == NOTHING
 
 
@@ -203,6 +212,29 @@ def test_patience_is_for_those_alone_who_wait_for_their_own_app() -> None:
     permits = [running(walls) for _ in range(3)]
     assert not held(walls).run(0.01, LONG)  # no slot is free for it
     assert walls.load("a").running == len(permits)
+
+
+def test_nobody_takes_a_slot_before_those_who_wait_for_it(
+    eventually: Callable[[Callable[[], bool]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    is_guarded: list[bool] = []
+    stop = walls.shares.stop
+
+    def stopped(share: Share) -> bool:
+        is_guarded.append(walls.lock.locked())
+        return stop(share)
+
+    monkeypatch.setattr(walls.shares, "stop", stopped)
+    late = held(walls)
+    waiting = threading.Thread(target=late.run, args=[LONG])
+    waiting.start()
+    eventually(lambda: walls.load("a").parked == 1)
+    permits[0].stop()
+    waiting.join(LONG)
+    permits[1].stop()
+    assert is_guarded == [True, False]
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

@@ -73,11 +73,11 @@ def test_nor_by_what_it_writes(wall: Callable[..., Wall]) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("limit", [0.0, 60.0])
-@pytest.mark.parametrize("where", ["the call", "the body"])
+@pytest.mark.parametrize("where", ["the call", "the call, and it reads on", "the body"])
 def test_nor_does_one_that_goes_on_as_its_parent(
     wall: Callable[..., Wall], limit: float, where: str
 ) -> None:
-    server = wall(deadline=limit)
+    server = wall(deadline=limit, stream_deadline=limit)
     codes: list[int] = []
 
     def fork() -> None:
@@ -88,8 +88,10 @@ def test_nor_does_one_that_goes_on_as_its_parent(
             codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
     def forks(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if where == "the call":
+        if where != "the body":
             fork()
+        if where == "the call, and it reads on":
+            environ["wsgi.input"].read()
         start_response("200 OK", TEXT)
         return body()
 
@@ -100,7 +102,7 @@ def test_nor_does_one_that_goes_on_as_its_parent(
         yield b"two"
 
     me = os.getpid()
-    answer = server.serve(forks)
+    answer = server.serve(forks, method="POST", data=b"sent")
     if os.getpid() != me:  # or it would go on with this test, and all others
         os._exit(99)
     assert answer.body == b"one, two"
