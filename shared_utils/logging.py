@@ -17,7 +17,7 @@ import re
 import select
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, TextIO
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
@@ -163,20 +163,19 @@ class LineHandler(logging.StreamHandler[TextIO]):
         if failure is not None:
             raise failure
 
-    def _pieces(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        piece: list[str] = []
-        size, at_once, ending = 0, self._at_once, len(self.terminator)
-        for line in lines:
-            length = (len(line) if line.isascii() else 10 * len(line)) + ending
-            size += length
-            if size > at_once and piece:
-                yield piece
-                piece, size = [], length
-            piece.append(line)
-        if piece:
-            yield piece
+    def _pieces(self, lines: Sequence[str]) -> Iterator[Sequence[str]]:
+        at_once, ending = self._at_once, len(self.terminator)
+        most = 1 if all(map(str.isascii, lines)) else 10  # bytes of a character, as it is written
+        begin = size = 0
+        for number, length in enumerate(map(len, lines)):
+            size += most * length + ending
+            if size > at_once and number > begin:
+                yield lines[begin:number]
+                begin, size = number, most * length + ending
+        if lines:
+            yield lines[begin:]
 
-    def _write(self, lines: list[str]) -> None:
+    def _write(self, lines: Sequence[str]) -> None:
         text = self.terminator.join([*lines, ""])
         self.acquire()
         try:

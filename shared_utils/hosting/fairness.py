@@ -46,15 +46,6 @@ class _Taken:
     def __init__(self) -> None:
         self.count, self.used, self.waited, self.lasted = 0, 0.0, 0.0, 0.0
 
-    def add(self, record: Record) -> None:
-        """Add a request that has ended."""
-        parked, used = record.parked, record.cpu - record.charged
-        self.count += 1
-        self.waited += record.waited - parked
-        self.lasted += record.duration - parked
-        if used > 0:
-            self.used += used
-
     @property
     def has_waited(self) -> bool:
         """Whether its requests have waited too long for their threads, on average."""
@@ -102,7 +93,12 @@ class Fairness:
                 if record.app not in self._names:
                     continue
                 taken = self._taken.setdefault(record.app, _Taken())
-            taken.add(record)
+            parked, used = record.parked, record.cpu - record.charged
+            taken.count += 1
+            taken.waited += record.waited - parked
+            taken.lasted += record.duration - parked
+            if used > 0:
+                taken.used += used
         self.look()
 
     def look(self, *, anew: bool = False) -> None:

@@ -27,30 +27,30 @@ class Kept:
 
     Attributes:
         failed: those answered with 5xx, or that were not answered to their end; oldest first.
+        floor: seconds; what took no longer is not among the slowest,
+        until: if it began before this (``time.monotonic()``): then the oldest has to make room.
     """
 
     def __init__(self) -> None:
         self.failed: deque[Record] = deque(maxlen=MOST)
         self._heap: list[tuple[float, int, Record]] = []
-        self._floor = -1.0
-        self._until = 0.0
+        self.floor = -1.0
+        self.until = 0.0
 
     def slow(self, record: Record) -> None:
         """Keep a request, where it is among the slowest."""
-        if record.duration <= self._floor and record.began < self._until:
-            return
         heap = self._heap
-        if record.began >= self._until:
+        if record.began >= self.until:
             oldest = record.began - FOR
             heap = self._heap = [entry for entry in heap if entry[2].began >= oldest]
             heapq.heapify(heap)
-            self._until = min((entry[2].began for entry in heap), default=record.began) + FOR
+            self.until = min((entry[2].began for entry in heap), default=record.began) + FOR
         entry = (record.duration, next(_numbers), record)
         if len(heap) < MOST:
             heapq.heappush(heap, entry)
         else:
             heapq.heappushpop(heap, entry)
-        self._floor = heap[0][0] if len(heap) >= MOST else -1.0
+        self.floor = heap[0][0] if len(heap) >= MOST else -1.0
 
     def slowest(self, now: float) -> list[Record]:
         """Return the slowest, slowest first; ``now`` is ``time.monotonic()``."""
@@ -78,7 +78,8 @@ class Recent:
             kept = self.mounts.get(record.app)
             if kept is None:
                 continue
-            kept.slow(record)
+            if record.duration > kept.floor or record.began >= kept.until:
+                kept.slow(record)
             # What the host answers is not the app's failure.
             if record.failure or (record.status >= 500 and not (record.shed or record.unserved)):
                 kept.failed.append(record)
