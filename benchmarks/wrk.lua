@@ -5,6 +5,7 @@ local IN_A_ROW = 16
 
 init = function(queries)
   if #queries > 0 then
+    math.randomseed(os.time())
     local made = {}
     for _, query in ipairs(queries) do
       made[#made + 1] = wrk.format(nil, wrk.path .. query)
