@@ -125,8 +125,8 @@ class Client:
             self.answers.append(answer.text)
 
     def hears(self, *workers: int, times: int = 10) -> None:
-        """Wait until it was answered so often; by these workers only."""
-        seen = len(self.answers)
+        """Wait until it was answered so often from here on; by these workers only."""
+        seen = len(self.answers) + 1  # the next one may have been on its way already
         until(lambda: len(self.answers) >= seen + times, "further answers")
         assert {int(answer) for answer in self.answers[seen:]} <= set(workers)
 

@@ -27,8 +27,8 @@ class Kept:
 
     Attributes:
         failed: those answered with 5xx, or that were not answered to their end; oldest first.
-        floor: seconds; what took no longer is not among the slowest,
-        until: if it began before this (``time.monotonic()``): then the oldest has to make room.
+        floor: seconds that the quickest of the slowest took; -1 where there is room for others.
+        until: when the oldest of them has to make room (``time.monotonic()``).
     """
 
     def __init__(self) -> None:
