@@ -89,7 +89,7 @@ class Exchange(Clock, Telling):
         self._body: Body | None = None
         self._close: Any = None
         self._spent = 0.0
-        self._is_begun = self._is_over = self.exceeded = self._was_late = False
+        self._is_begun = self._is_over = self.exceeded = False
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = copy_context()
 
@@ -211,7 +211,7 @@ class Exchange(Clock, Telling):
                 self.pause()
                 raise
             since = running.pop(self, None)
-            if since is None or self._was_late:
+            if since is None or self._looking is not None:
                 self._end_child()  # the watchdog that it would wait for is its parent's
                 self.pause(since)
             else:

@@ -93,7 +93,7 @@ class Clock:
 
     # Of the class, because making a clock is a part of what a wall costs.
     thread = 0
-    exceeded = is_counted = _is_interrupted = _was_late = False
+    exceeded = is_counted = _is_interrupted = False
     exceeded_at = _next_try = _spent = 0.0
     _looking: threading.Lock | None = None
     """Held by the watchdog while it has taken the clock; made for those that are late."""
@@ -171,7 +171,6 @@ class Clock:
     def check(self) -> None:
         """Interrupt the thread, where the limit is passed and it is safe where the thread is."""
         # Before it is taken: the request waits for this. In one step: there may be two watchdogs.
-        self._was_late = True
         looking = self._looking or self.__dict__.setdefault("_looking", threading.Lock())
         stack: object = ""
         told: tuple[object, bool, float] | None = None

@@ -31,6 +31,28 @@ def running(walls: Bulkhead, name: str = "a") -> Permit:
     return permit
 
 
+@pytest.fixture
+def parked(
+    eventually: Callable[[Callable[[], bool]], None],
+) -> Callable[[Bulkhead], Callable[[], bool]]:
+    """Park a request; what that returns waits for its end, and says whether it has run."""
+
+    def park(walls: Bulkhead) -> Callable[[], bool]:
+        permit = held(walls)
+        ran: list[bool] = []
+        thread = threading.Thread(target=lambda: ran.append(permit.run(LONG)))
+        thread.start()
+        eventually(lambda: walls.load("a").parked == 1)
+
+        def has_run() -> bool:
+            thread.join(LONG)
+            return ran == [True] and permit.runs
+
+        return has_run
+
+    return park
+
+
 def test_a_permit_gives_back_what_it_holds_exactly_once() -> None:
     walls = bulkhead()
     one, other = running(walls), running(walls)
@@ -64,21 +86,16 @@ def test_who_closes_a_response_while_it_is_collected_gives_nothing_back_twice() 
 
 
 def test_who_waits_for_what_was_abandoned_has_it_with_the_next_request(
-    eventually: Callable[[Callable[[], bool]], None],
+    parked: Callable[[Bulkhead], Callable[[], bool]],
 ) -> None:
     walls = bulkhead()
     permits = [running(walls) for _ in range(3)]
-    late = held(walls)
-    ran: list[bool] = []
-    waiting = threading.Thread(target=lambda: ran.append(late.run(LONG)))
-    waiting.start()
-    eventually(lambda: walls.load("a").parked == 1)
+    has_run = parked(walls)
     with walls.lock:  # nothing that has to have it can be done in a finalizer
         del permits[0]
     assert walls.load("a") == Load(running=2, parked=1, threads=3)
     assert held(walls, "b")
-    waiting.join(LONG)
-    assert ran == [True]
+    assert has_run()
 
 
 def test_a_slot_that_is_given_back_right_before_a_request_is_parked_is_seen(
@@ -111,18 +128,13 @@ def test_without_a_slot_a_request_is_parked_until_its_time_is_up() -> None:
 
 
 def test_a_parked_request_runs_as_soon_as_a_slot_is_given_back(
-    eventually: Callable[[Callable[[], bool]], None],
+    parked: Callable[[Bulkhead], Callable[[], bool]],
 ) -> None:
     walls = bulkhead()
     first, *_ = [running(walls) for _ in range(3)]
-    late = held(walls)
-    ran: list[bool] = []
-    waiting = threading.Thread(target=lambda: ran.append(late.run(LONG)))
-    waiting.start()
-    eventually(lambda: walls.load("a").parked == 1)
+    has_run = parked(walls)
     first.stop()
-    waiting.join(LONG)
-    assert ran == [True]
+    assert has_run()
     assert walls.load("a") == Load(running=3, parked=0, threads=4)
 
 
@@ -215,7 +227,7 @@ def test_patience_is_for_those_alone_who_wait_for_their_own_app() -> None:
 
 
 def test_nobody_takes_a_slot_before_those_who_wait_for_it(
-    eventually: Callable[[Callable[[], bool]], None], monkeypatch: pytest.MonkeyPatch
+    parked: Callable[[Bulkhead], Callable[[], bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     walls = bulkhead()
     permits = [running(walls) for _ in range(3)]
@@ -227,12 +239,9 @@ def test_nobody_takes_a_slot_before_those_who_wait_for_it(
         return stop(share)
 
     monkeypatch.setattr(walls.shares, "stop", stopped)
-    late = held(walls)
-    waiting = threading.Thread(target=late.run, args=[LONG])
-    waiting.start()
-    eventually(lambda: walls.load("a").parked == 1)
+    has_run = parked(walls)
     permits[0].stop()
-    waiting.join(LONG)
+    assert has_run()
     permits[1].stop()
     assert is_guarded == [True, False]
 
