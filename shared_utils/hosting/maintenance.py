@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import re
 import tempfile
@@ -40,6 +41,10 @@ class Maintenance:
 
     Args:
         folder: where the files are; it may be missing.
+
+    Attributes:
+        all_open_until: up to then, ``message_for`` returns None for every mount
+            (``time.monotonic()``).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,6 +52,7 @@ class Maintenance:
         self._complained = False
         # When to look again, and what was seen: replaced together, so that no lock is needed.
         self._known: tuple[float, Mapping[str, str]] = (0.0, {})
+        self.all_open_until = 0.0
 
     def message_for(self, name: str) -> str | None:
         """Return the operator's message for a mount; None while it is not in maintenance.
@@ -100,6 +106,7 @@ class Maintenance:
 
     def _look_at_once(self) -> None:
         self._known = (0.0, self._known[1])
+        self.all_open_until = 0.0
 
     def _look(self) -> Mapping[str, str]:
         began, messages = monotonic(), self._known[1]
@@ -118,7 +125,17 @@ class Maintenance:
                         extra={"app": ""},
                     )
         self._known = (began + INTERVAL, messages)
+        self.all_open_until = 0.0 if messages else began + INTERVAL
         return messages
+
+
+class NoMaintenance:
+    """Takes its place where nobody can close anything."""
+
+    all_open_until = math.inf
+
+    def message_for(self, name: str) -> None:
+        """Return None."""
 
 
 def default_message(title: str) -> str:

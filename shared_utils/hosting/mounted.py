@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from shared_utils.hosting import cookies
-from shared_utils.hosting.maintenance import RETRY_AFTER, Maintenance, default_message
+from shared_utils.hosting.maintenance import (
+    RETRY_AFTER,
+    Maintenance,
+    NoMaintenance,
+    default_message,
+)
 from shared_utils.hosting.settings import prefixes
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.telemetry.record import current
@@ -54,7 +59,7 @@ class Mounted:
     ) -> None:
         self.walls, self._wake, self._issuer = walls, wake, issuer
         self._bulkhead = walls.bulkhead
-        self._message_for = maintenance.message_for if maintenance else _never
+        self._maintenance = maintenance or NoMaintenance()
         self._app: WSGIApplication | None = None
         self._settled = threading.Event()
         self._has_begun = False
@@ -114,7 +119,7 @@ class Mounted:
     @property
     def state(self) -> str:
         """``maintenance`` while the operator has closed it, else what :attr:`build_state` says."""
-        closed = self._message_for(self.mount.name) is not None
+        closed = self._maintenance.message_for(self.mount.name) is not None
         return "maintenance" if closed else self.build_state
 
     @property
@@ -157,25 +162,27 @@ class Mounted:
         app_name.set(name)
         record = current.get()
         record.app = name
-        message = self._message_for(name)
-        if message is not None:
-            return self._unavailable(environ, message)(environ, start_response)
+        maintenance = self._maintenance
+        if monotonic() >= maintenance.all_open_until:
+            message = maintenance.message_for(name)
+            if message is not None:
+                return self._unavailable(environ, message)(environ, start_response)
         if "CONTENT_LENGTH" in environ and announced(environ) > mount.limits.max_body:
             return refusals.too_large(mount, environ)(environ, start_response)
-        permit = self._bulkhead.hold(name, at_once=app is not None)
-        if permit is None:
+        exchange = Exchange(self._terms, self._bulkhead, environ, start_response)
+        if not exchange.hold(name, app is not None):
             record.shed = "threads"
             return self._busy(environ)(environ, start_response)
-        if not permit.runs:
-            began, left = time.monotonic(), mount.limits.queue_timeout
+        if not exchange.runs:
+            began, left = monotonic(), mount.limits.queue_timeout
             if app is None:
                 app = self._built_by_now()
-                left = max(0.0, left - (time.monotonic() - began))
-            runs = app is not None and permit.run(left, mount.limits.deadline)
-            record.parked = time.monotonic() - began
+                left = max(0.0, left - (monotonic() - began))
+            runs = app is not None and exchange.run(left, mount.limits.deadline)
+            record.parked = monotonic() - began
             record.waited += record.parked
             if not runs:
-                permit.let_go()
+                exchange.let_go()
                 if app is None:
                     return self._unavailable(environ)(environ, start_response)
                 record.shed = "queue_timeout"
@@ -184,7 +191,7 @@ class Mounted:
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._kept_out:
             self._strip(environ, cookie)
-        return Exchange(self._terms, app, environ, start_response, permit).begin()
+        return exchange.begin(app)
 
     def _scoped(self, headers: cookies.Headers, script_name: str) -> cookies.Headers:
         """Return headers with cookies as they may leave this mount."""
@@ -219,7 +226,7 @@ class Mounted:
             reach = not message
         elif self.failure:
             detail = f"{title} is not available at the moment."
-            retry_after = self._retry_at - time.monotonic()
+            retry_after = self._retry_at - monotonic()
         else:
             detail, retry_after = f"{title} is starting.", 1.0
         return refusals.refusal(
@@ -242,7 +249,3 @@ class Mounted:
             return None
         outer = environ.get("SCRIPT_NAME", "").removesuffix(self._script_name)
         return cookies.as_path(outer + prefixes.script_name(self.portal)) + "/"
-
-
-def _never(name: str) -> None:
-    """Say of every mount that it is not in maintenance."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from threading import get_ident
 from time import monotonic  # now: an app may replace it later
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -25,7 +26,7 @@ from shared_utils.hosting.telemetry.record import MOST_SAID, current
 from shared_utils.hosting.telling import told
 from shared_utils.hosting.walls import refusals
 from shared_utils.hosting.walls.body import Body
-from shared_utils.hosting.walls.bulkhead import Permit
+from shared_utils.hosting.walls.bulkhead import Bulkhead, Permit
 from shared_utils.hosting.walls.cutting import cut
 from shared_utils.hosting.walls.deadline import (
     WALLS,
@@ -43,30 +44,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _END = object()
+_FILE = object()
+"""In place of a first chunk: the response is a file that the server sends by itself."""
 
 
-class Exchange(Clock, Telling):
+class Exchange(Clock, Permit, Telling):
     """One request to an app, and its response: what the server iterates over.
 
-    It is the clock of its request as well, and tells what becomes of it, to save another iterator.
+    It is the clock and the permit of its request as well, and tells what becomes of it: each object
+    less is a good part of what a wall costs. The slot is given back with the last byte of a known
+    ``Content-Length``, the thread when the response is closed.
 
     Args:
         terms: those of the app.
-        app: the app.
+        bulkhead: where it is held.
         environ: the request. The app gets a copy: nothing that it writes there reaches the server.
         start_response: the server's.
-        permit: what the request holds. The slot is given back with the last byte of a known
-            ``Content-Length``, all of it when the response is closed.
     """
 
     # Of the class, because making an exchange is a good part of what a wall costs.
     _headers: Headers
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
-    _is_offered = _is_complete = _has_ended = False
+    _is_refused = _is_complete = _has_ended = False
     _write_to_server: Callable[[bytes], object]
     _server_failure: BaseException | None = None
     _iterable: Any = None
+    """What is to be closed."""
     _chunks: Iterator[bytes] | None = None
     _first: object = _END
     """The first chunk, until the response is closed or goes on behind it."""
@@ -76,24 +80,22 @@ class Exchange(Clock, Telling):
     def __init__(
         self,
         terms: Terms,
-        app: WSGIApplication,
+        bulkhead: Bulkhead,
         environ: WSGIEnvironment,
         start_response: StartResponse,
-        permit: Permit,
     ) -> None:
-        # Not by calling the clock's, for the same reason. But what is looked at in each request is
-        # set here, since to find it in the class takes longer.
+        # Not by calling the clock's and the permit's, for the same reason. But what is looked at in
+        # each request is set here, since to find it in the class takes longer.
         self._terms, self._environ, self.limit = terms, environ, terms.deadline
-        self._app, self._start_response, self._permit = app, start_response, permit
+        self.bulkhead, self._start_response = bulkhead, start_response
         self._status: str | None = None
         self._body: Body | None = None
-        self._close: Any = None
         self._spent = 0.0
         self._is_begun = self._is_over = self.exceeded = False
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = copy_context()
 
-    def begin(self) -> Iterable[bytes]:
+    def begin(self, app: WSGIApplication) -> Iterable[bytes]:
         """Call the app and return the response, which is this exchange or a file to send."""
         environ = dict(self._environ)
         if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
@@ -101,15 +103,16 @@ class Exchange(Clock, Telling):
             self._body = Body(environ["wsgi.input"], limit, self)
             environ["wsgi.input"] = self._body.reader()
         try:
-            file = self._in_app(self._called, environ)
-            if file is not None:
-                return self._sent_by_server(file)
-            first = self._first
+            first = self._in_app(self._called, app, environ)
+            if first is _FILE:
+                return self._sent_by_server()
             if type(first) is bytes and len(first) == self._left and not self._is_begun:
                 # Most responses are one chunk: what is to be done with it, is done here.
                 self._commit()
-                self._permit.stop()
+                self.stop()
                 self._whole, self._left, self._has_ended = first, 0, True
+            else:
+                self._first = first
         except BaseException as error:
             self._chunks = None
             try:
@@ -148,7 +151,7 @@ class Exchange(Clock, Telling):
                 if self._left is not None and self._left <= 0:
                     self._is_complete = True
                     break
-                chunk = self._in_app(_next, self._chunks)
+                chunk = self._in_app(next, self._chunks, _END)
             self._has_ended = True
             if self._server_failure is not None:
                 raise self._server_failure
@@ -169,7 +172,7 @@ class Exchange(Clock, Telling):
             return
         self._is_over = self._has_ended = True
         try:
-            self._in_app(Exchange._close_response, self)
+            self._in_app(Exchange._close_response, self, self._is_complete)
         except BaseException as error:
             self._stop_clock()
             self._end_child(error)
@@ -177,7 +180,7 @@ class Exchange(Clock, Telling):
                 raise
             self._log("failed in close(); its response stands", error)
         finally:
-            self._permit.let_go()
+            self.let_go()
             # An app that keeps its environ keeps this, by the body that it may read there.
             self._body = self._server_failure = self._whole = None
             self._first = _END
@@ -185,7 +188,7 @@ class Exchange(Clock, Telling):
 
     # The app at work.
 
-    def _in_app(self, call: Callable[[Any], Any], argument: Any) -> Any:
+    def _in_app(self, call: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:
         """Call code of the app on its own time.
 
         Raises:
@@ -194,7 +197,7 @@ class Exchange(Clock, Telling):
             BaseException: what the app raises.
         """
         if not self.limit:
-            result = self._context.run(call, argument)
+            result = self._context.run(call, one, other)
         else:
             # As `resume` and `pause` do it: each call is a part of what all requests cost. Once it
             # is taken out of the table, it is seen here if the watchdog has ever done anything.
@@ -205,7 +208,7 @@ class Exchange(Clock, Telling):
             if began > watchdog.due:
                 watchdog.wake()
             try:
-                result = self._context.run(call, argument)
+                result = self._context.run(call, one, other)
             except BaseException as error:
                 self._end_child(error)
                 self.pause()
@@ -217,17 +220,16 @@ class Exchange(Clock, Telling):
             else:
                 self._spent += monotonic() - since
                 self.thread = 0
-        permit = self._permit
-        if permit.shares is not permit.bulkhead.shares:  # it is its parent's; see there
+        if self.shares is not self.bulkhead.shares:  # it is its parent's; see there
             self._end_child()
         return result
 
-    def _called(self, environ: WSGIEnvironment) -> Any:
-        """Call the app up to its first chunk; return its response where that is a file to send."""
-        response = self._iterable = self._app(environ, self._start)
+    def _called(self, app: WSGIApplication, environ: WSGIEnvironment) -> object:
+        """Call the app up to its first chunk, and return that."""
+        response = self._iterable = app(environ, self._start)
         is_wrapped = type(response) is self._environ.get("wsgi.file_wrapper")
         if is_wrapped and is_plain_file(getattr(response, "filelike", None), self._left):
-            return response
+            return _FILE
         try:
             chunks = self._chunks = iter(response)
         except TypeError:
@@ -238,13 +240,12 @@ class Exchange(Clock, Telling):
         first = next(chunks, _END)
         while first == b"":  # headers wait for a byte, as the deadline does
             first = next(chunks, _END)
-        self._first = first
-        return None
+        return first
 
-    def _close_response(self) -> None:
-        close = self._close or getattr(self._iterable, "close", None)
+    def _close_response(self, is_complete: bool) -> None:
+        close = getattr(self._iterable, "close", None)
         try:
-            if self._is_complete and self._chunks is not None:
+            if is_complete and self._chunks is not None:
                 while next(self._chunks, _END) == b"":
                     pass
         finally:
@@ -254,7 +255,7 @@ class Exchange(Clock, Telling):
             finally:
                 # These may lead back here: without them nothing waits for a garbage collection.
                 # Here, because what they end may be a generator of the app that has to clean up.
-                self._iterable = self._chunks = self._close = close = None
+                self._iterable = self._chunks = close = None
 
     # What the app calls.
 
@@ -308,7 +309,7 @@ class Exchange(Clock, Telling):
         if self._left is not None:
             self._left -= len(chunk)
             if self._left <= 0:
-                self._permit.stop()
+                self.stop()
         return chunk
 
     def _commit(self) -> None:
@@ -317,20 +318,24 @@ class Exchange(Clock, Telling):
             raise Misuse("it gave a body, but did not call start_response before")
         if self._body is not None and self._body.is_too_large and self._status[:3] != "413":
             raise RequestEntityTooLarge
-        self._is_offered = True
-        self._write_to_server = self._start_response(self._status, self._headers)
+        try:
+            self._write_to_server = self._start_response(self._status, self._headers)
+        except BaseException:
+            self._is_refused = True
+            raise
         self._is_begun = True
         self.limit, self._spent = self._terms.stream_deadline, 0.0
         if self.exceeded:  # else there is nothing more to begin anew
             self.restart(self.limit)
 
-    def _sent_by_server(self, file: Any) -> Iterable[bytes]:
+    def _sent_by_server(self) -> Iterable[bytes]:
         """Return the server's own wrapper, so that it sends the file as it likes to."""
-        self._close = getattr(file, "close", None)
+        file = self._iterable
+        self._iterable = SimpleNamespace(close=getattr(file, "close", None))
         file.close = self.close
         self._commit()
         if self._left is not None:
-            self._permit.stop()
+            self.stop()
         return file  # type: ignore[no-any-return]
 
     def _has_content(self) -> bool:
@@ -373,15 +378,15 @@ class Exchange(Clock, Telling):
             raise cut(environ, has_length=self._left is not None) from None
         chunks, status, headers = replacement.get_wsgi_response(environ)
         # Only where the server has refused the app's own: test clients raise what is given here.
-        refused = (type(error), error, error.__traceback__) if self._is_offered else None
+        refused = (type(error), error, error.__traceback__) if self._is_refused else None
         self._start_response(status, headers, refused)  # type: ignore[arg-type]
         self._is_begun, self._left = True, None
-        self._permit.stop()
+        self.stop()
         return b"".join(chunks)
 
     def _end_child(self, error: BaseException | None = None) -> None:
         """End a child that the app has forked and let out of its code: it has nobody to answer."""
-        if self._permit.is_of_parent:
+        if self.is_of_parent:
             code = error.code if isinstance(error, SystemExit) else int(error is not None)
             os._exit(code if type(code) is int else int(code is not None))
 
@@ -406,10 +411,6 @@ class Exchange(Clock, Telling):
                 said,
                 f"\n{trace}" if trace else "",
             )
-
-
-def _next(chunks: Iterator[object]) -> object:
-    return next(chunks, _END)
 
 
 def _is_raised_in_app(error: BaseException) -> bool:

@@ -17,22 +17,47 @@ from shared_utils.hosting.walls.shares import Parked, Share, Shares
 
 
 class Permit(Parked):
-    """What one request holds: a thread, and a slot while it runs. Made by ``Bulkhead.hold``.
+    """What one request holds: a thread, and a slot while it runs.
+
+    Args:
+        bulkhead: where it is held.
 
     Attributes:
+        bulkhead: the same.
         runs: it has a slot.
-        bulkhead: where it was given.
         shares: of the process that it was given in.
     """
 
-    __slots__ = ("_holds", "_share", "_slot_is_there", "bulkhead", "runs", "shares")
-
+    shares: Shares
+    runs = False
+    _share: Share | None = None
+    """Of its mount, while it holds a thread."""
     _slot_is_there: threading.Lock
 
-    def __init__(self, bulkhead: Bulkhead, shares: Shares, share: Share, runs: bool) -> None:
-        # Not by calling the base's: each call is a part of what all requests cost.
-        self.bulkhead, self.shares, self._share = bulkhead, shares, share
-        self.runs, self.waits, self._holds = runs, False, True
+    def __init__(self, bulkhead: Bulkhead) -> None:
+        self.bulkhead = bulkhead
+
+    def hold(self, name: str, at_once: bool = False) -> bool:
+        """Hold a thread; say whether the mount may hold one more.
+
+        Args:
+            name: the mount.
+            at_once: take a slot as well, where one is free.
+        """
+        bulkhead = self.bulkhead
+        if bulkhead.is_abandoned:
+            bulkhead.is_abandoned = False
+            bulkhead.admit()
+        shares, share, lock = bulkhead.shares, bulkhead.of[name], bulkhead.lock
+        lock.acquire()  # not by `with`, which takes longer
+        try:
+            runs = shares.hold(share, at_once)
+        finally:
+            lock.release()
+        if runs is None:
+            return False
+        self.shares, self._share, self.runs = shares, share, runs
+        return True
 
     def run(self, timeout: float, patience: float = 0.0) -> bool:
         """Wait for a slot, unless it has one; say whether it has come.
@@ -42,9 +67,10 @@ class Permit(Parked):
             patience: seconds that it waits in all where its app may run no more for the CPU time
                 that it takes: beside those that it waits for it would be done as late.
         """
-        if self.runs:
-            return True
-        lock, shares, share = self.bulkhead.lock, self.shares, self._share
+        share = self._share
+        if self.runs or share is None:
+            return self.runs
+        lock, shares = self.bulkhead.lock, self.shares
         with lock:
             self.runs = shares.take(share)
         if self.runs:
@@ -75,24 +101,27 @@ class Permit(Parked):
 
     def stop(self) -> None:
         """Give the slot back, where it has one."""
-        if self.runs:
+        share = self._share
+        if self.runs and share is not None:
             self.runs = False
-            bulkhead, shares = self.bulkhead, self.shares
+            shares = self.shares
             if shares.waiting:
+                bulkhead = self.bulkhead
                 with bulkhead.lock:  # or another app could take it before those who wait
-                    shares.stop(self._share)
+                    shares.stop(share)
                     admitted = bulkhead.shares.admit()
                 bulkhead.let_run(admitted)
-            elif shares.stop(self._share):  # somebody has begun to wait
-                bulkhead.admit()
+            elif shares.stop(share):  # somebody has begun to wait
+                self.bulkhead.admit()
 
     def let_go(self) -> None:
         """Give back all that it holds."""
         if self.runs:
             self.stop()
-        if self._holds:
-            self._holds = False
-            self.shares.let_go(self._share)
+        share = self._share
+        if share is not None:
+            self._share = None
+            self.shares.let_go(share)
 
     @property
     def is_of_parent(self) -> bool:
@@ -105,13 +134,14 @@ class Permit(Parked):
         Whoever waits is woken by the next request, not here: this may run in the middle of
         anything, under the lock as well.
         """
-        if self._holds:
+        share = self._share
+        if share is not None:
             # First: what is collected with this may come back, and close its response after all.
-            runs, self.runs, self._holds = self.runs, False, False
+            runs, self.runs, self._share = self.runs, False, None
             if runs:
-                self.shares.stop(self._share)
+                self.shares.stop(share)
                 self.bulkhead.is_abandoned = True
-            self.shares.let_go(self._share)
+            self.shares.let_go(share)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,6 +166,7 @@ class Bulkhead:
         on_parked: called where a request waits for one; likewise.
         lock: held where the shares are changed, but for what is given back; by this module alone.
         shares: those of this process, not those of the one it was forked from.
+        of: what each mount has of them, by name.
         is_abandoned: a slot was given back and nobody told those who wait for one.
     """
 
@@ -151,7 +182,7 @@ class Bulkhead:
         self.lock = threading.Lock()
         self.is_abandoned = False
         self.shares = Shares(*self._size)
-        self._by_name = {name: _share(limits) for name, limits in self._limits.items()}
+        self.of = {name: _share(limits) for name, limits in self._limits.items()}
 
     def scale(self, threads: int) -> None:
         """Be as large as gunicorn is: with other ``threads`` there are other slots as well."""
@@ -163,25 +194,9 @@ class Bulkhead:
     def place(self, name: str, limits: Limits) -> None:
         """Take on other limits of a mount."""
         self._limits[name] = limits
-        told, share = _share(limits), self._by_name[name]
+        told, share = _share(limits), self.of[name]
         with self.lock:
             share.max_running, share.max_threads = told.max_running, told.max_threads
-
-    def hold(self, name: str, *, at_once: bool = False) -> Permit | None:
-        """Let a request of this mount hold its thread; None where the mount holds too many.
-
-        Args:
-            name: the mount.
-            at_once: let it have a slot as well, where one is free.
-        """
-        share = self._by_name[name]
-        shares = self.shares
-        if self.is_abandoned:
-            self.is_abandoned = False
-            self.admit()
-        with self.lock:
-            runs = shares.hold(share, at_once)
-        return None if runs is None else Permit(self, shares, share, runs)
 
     @property
     def are_parked(self) -> bool:
@@ -194,7 +209,7 @@ class Bulkhead:
         Those that run go on where it is fewer than there are.
         """
         for name, allowance in allowances.items():
-            self._by_name[name].allowance = allowance
+            self.of[name].allowance = allowance
         self.admit()
 
     def admit(self) -> None:
@@ -213,7 +228,7 @@ class Bulkhead:
 
     def load(self, name: str) -> Load:
         """Return what the mount has now."""
-        share = self._by_name[name]
+        share = self.of[name]
         with self.lock:
             running, parked, held = len(share.running), share.parked, len(share.held)
         return Load(running=running, parked=parked, threads=held)

@@ -30,10 +30,7 @@ class Parked:
         waits: it is parked.
     """
 
-    __slots__ = ("waits",)
-
-    def __init__(self) -> None:
-        self.waits = False
+    waits = False
 
 
 @dataclasses.dataclass(slots=True, eq=False, kw_only=True)

@@ -60,8 +60,8 @@ class Host:
 
     def run(self, name: str, count: int) -> None:
         for _ in range(count):
-            permit = self.bulkhead.hold(name, at_once=True)
-            assert permit is not None
+            permit = Permit(self.bulkhead)
+            assert permit.hold(name, at_once=True)
             self.permits.append(permit)
 
     def allows(self, name: str) -> int:
@@ -69,7 +69,7 @@ class Host:
         self.run(name, 200)
         allowed = self.bulkhead.load(name).running
         self.permits.clear()
-        self.bulkhead.hold(name)  # gives back what was abandoned
+        Permit(self.bulkhead).hold(name)  # gives back what was abandoned
         return allowed
 
     def end(self, *records: Record, busy: float = 1.0) -> None:
@@ -218,7 +218,9 @@ def test_requests_that_go_on_computing_are_not_joined_by_others(host: Host, cloc
     clock.cpu = dict.fromkeys(range(FIRST), 1.0)
     host.end()
     host.run("heavy", FIRST)
-    parked = threading.Thread(target=lambda: host.bulkhead.hold("heavy").run(PATIENCE))  # type: ignore[union-attr]
+    permit = Permit(host.bulkhead)
+    assert permit.hold("heavy")
+    parked = threading.Thread(target=permit.run, args=[PATIENCE])
     parked.start()
     while not host.bulkhead.are_parked:
         parked.join(0.001)
@@ -265,8 +267,8 @@ def test_while_requests_are_parked_a_thread_looks(
     def ask() -> None:
         asks = record("heavy")
         host.recorder.running.add(asks)
-        permit = host.bulkhead.hold("heavy")
-        assert permit is not None
+        permit = Permit(host.bulkhead)
+        assert permit.hold("heavy")
         ran.append(permit.run(PATIENCE))
         permits.append(permit)
 

@@ -4,16 +4,18 @@ import io
 import json
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import Client
 
+from shared_utils.hosting.maintenance import Maintenance
 from shared_utils.hosting.mounted import Mounted
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host, Limits
-from shared_utils.hosting.walls.bulkhead import Load
+from shared_utils.hosting.walls.bulkhead import Load, Permit
 from shared_utils.hosting.walls.walls import Walls
 from tests.hostile import MARKUP
 
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
 def mounted(load: str = "eager", **facts: Any) -> Mounted:
     facts = {"title": "Trades", "prefix": "/trades", **facts}
     facts = {"limits": Limits(queue_timeout=0), **facts}
-    issuer = facts.pop("issuer", False)
+    issuer, maintenance = facts.pop("issuer", False), facts.pop("maintenance", None)
     mount = Mount(name="trades", target="x:y", load=load, **facts)
     walls = Walls.around([mount], Host())
-    return Mounted(mount, walls=walls, wake=lambda mounted: None, issuer=issuer)
+    return Mounted(
+        mount, walls=walls, wake=lambda mounted: None, maintenance=maintenance, issuer=issuer
+    )
 
 
 def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -103,17 +107,18 @@ def test_a_person_gets_a_page_in_which_nothing_is_markup() -> None:
 )
 @pytest.mark.parametrize("state", ["starting", "down", "maintenance", "busy"])
 def test_a_person_finds_the_way_to_the_portal(
-    monkeypatch: pytest.MonkeyPatch, state: str, portal: str, outer: str, link: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str, portal: str, outer: str, link: str
 ) -> None:
-    mount = mounted()
+    maintenance = Maintenance(tmp_path)
+    mount = mounted(maintenance=maintenance)
     mount.portal = portal
     if state == "down":
         mount.down("x", time.monotonic())
     elif state == "maintenance":
-        monkeypatch.setattr(mount, "_message_for", lambda name: "Back at noon")
+        maintenance.switch_on("trades", "Back at noon")
     elif state == "busy":
         mount.up(echo, 0.1)
-        monkeypatch.setattr(mount.walls.bulkhead, "hold", lambda name, **_: None)
+        monkeypatch.setattr(Permit, "hold", lambda permit, name, at_once: False)
     response = answer(mount, f"{outer}/trades", headers={"Accept": "text/html"})
     assert response.status_code == 503
     assert f'<a href="{link}">All apps</a>' in response.text

@@ -51,13 +51,11 @@ class Wall:
             self.starts.append((status, dict(headers)))
             return self.sent.append
 
-        permit = self.walls.bulkhead.hold("trades")
-        assert permit
-        assert permit.run(0)
-        exchange = Exchange(
-            self.walls.terms(self.mount), app, {**built, **overrides}, start_response, permit
-        )
-        return exchange.begin()
+        terms, bulkhead = self.walls.terms(self.mount), self.walls.bulkhead
+        exchange = Exchange(terms, bulkhead, {**built, **overrides}, start_response)
+        assert exchange.hold("trades")
+        assert exchange.run(0)
+        return exchange.begin(app)
 
     def serve(self, app: WSGIApplication, **environ: Any) -> Wall:
         """Answer one request as gunicorn does."""

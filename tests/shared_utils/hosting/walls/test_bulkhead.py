@@ -20,8 +20,8 @@ def bulkhead(slots: int = 4, threads: int = 64, **limits: Limits) -> Bulkhead:
 
 
 def held(walls: Bulkhead, name: str = "a") -> Permit:
-    permit = walls.hold(name)
-    assert permit is not None
+    permit = Permit(walls)
+    assert permit.hold(name)
     return permit
 
 
@@ -140,9 +140,9 @@ def test_a_parked_request_runs_as_soon_as_a_slot_is_given_back(
 
 def test_an_app_with_too_many_threads_gets_no_other_but_its_neighbour_does() -> None:
     walls = bulkhead(threads=8)
-    permits = [walls.hold("a") for _ in range(10)]
-    assert len([permit for permit in permits if permit]) == 6
-    assert walls.hold("b") is not None
+    permits = [Permit(walls) for _ in range(10)]
+    assert [permit.hold("a") for permit in permits].count(True) == 6
+    assert Permit(walls).hold("b")
 
 
 def test_with_another_number_of_threads_there_are_other_slots_as_well() -> None:
@@ -279,8 +279,8 @@ def test_threads_under_a_random_schedule_lose_nothing(seed: int) -> None:
         try:
             for _ in range(60):
                 name = chance.choice("abc")
-                permit = walls.hold(name)
-                if permit is None:
+                permit = Permit(walls)
+                if not permit.hold(name):
                     continue
                 if permit.run(chance.choice([0, 0.0005, 0.005, LONG])):
                     with lock:

@@ -28,9 +28,9 @@ def walled(app: WSGIApplication) -> WSGIApplication:
     walls = Walls.around([mount], Host())
 
     def outside(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        permit = walls.bulkhead.hold("trades", at_once=True)
-        assert permit
-        return Exchange(walls.terms(mount), app, environ, start_response, permit).begin()
+        exchange = Exchange(walls.terms(mount), walls.bulkhead, environ, start_response)
+        assert exchange.hold("trades", at_once=True)
+        return exchange.begin(app)
 
     return outside
 
