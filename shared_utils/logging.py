@@ -166,14 +166,16 @@ class LineHandler(logging.StreamHandler[TextIO]):
     def _pieces(self, lines: Sequence[str]) -> Iterator[Sequence[str]]:
         at_once, ending = self._at_once, len(self.terminator)
         most = 1 if all(map(str.isascii, lines)) else 10  # bytes of a character, as it is written
+        if most * sum(map(len, lines)) + ending * len(lines) <= at_once:
+            yield lines
+            return
         begin = size = 0
         for number, length in enumerate(map(len, lines)):
             size += most * length + ending
             if size > at_once and number > begin:
                 yield lines[begin:number]
                 begin, size = number, most * length + ending
-        if lines:
-            yield lines[begin:]
+        yield lines[begin:]
 
     def _write(self, lines: Sequence[str]) -> None:
         text = self.terminator.join([*lines, ""])

@@ -14,7 +14,7 @@ from os import getpid
 from time import gmtime, localtime, strftime
 from typing import Any
 
-from shared_utils.hosting.telemetry.record import Record, percent_encoded
+from shared_utils.hosting.telemetry.record import Record, is_unusual, percent_encoded
 from shared_utils.logging import JsonFormatter, LineHandler, TextFormatter, shown
 
 logger = logging.getLogger("rowhouse.access")
@@ -23,14 +23,8 @@ LONGEST_PATH = 1000
 """Characters of a path that a line has. It is there twice, and a line of more than ``PIPE_BUF``
 bytes could be torn by another process's (`LineHandler.write`)."""
 
-# Id, path and trace are such that they need no quoting. By %, which takes four fifths of the time
-# that an f-string takes for the same numbers.
-_JSON = (
-    '{"time": "%s.%03dZ", "level": "info", "logger": "rowhouse.access", "process": %d, '
-    '"app": %s, "request_id": "%s", "message": "%s %s %s", "client": %s, "method": %s, '
-    '"path": "%s", "status": %s, "duration_ms": %.3f, "waited_ms": %.3f, "cpu_ms": %.3f, '
-    '"bytes": %d%s}'
-)
+_THOUSANDTHS = [f"{number:03}" for number in range(1000)]
+"""To look a number up takes half as long as to format it, and a third of what a float takes."""
 
 
 class AccessLog:
@@ -47,10 +41,9 @@ class AccessLog:
         handlers = logging.root.handlers
         if len(handlers) == 1 and type(handlers[0]) is LineHandler and _is_usual():
             kind = type(handlers[0].formatter)
-            line_of = {JsonFormatter: self._json, TextFormatter: self._text}.get(kind)
-            if line_of is not None:
-                process = getpid()
-                handlers[0].write(*[line_of(record, process) for record in records])
+            lines_of = {JsonFormatter: self._json, TextFormatter: self._text}.get(kind)
+            if lines_of is not None:
+                handlers[0].write(*lines_of(records))
                 return
         failure: Exception | None = None
         for record in records:
@@ -61,44 +54,54 @@ class AccessLog:
         if failure is not None:
             raise failure
 
-    def _json(self, record: Record, process: int) -> str:
-        now = record.started_at + record.duration
-        _, written, _ = self._written(int(now))
-        trace = f', "trace_id": "{record.trace_id}"' if record.trace_id else ""
-        app = quoted(record.app) if record.app else "null"
-        method, path, status = quoted(record.method), _path(record), str(record.status)
-        return _JSON % (
-            written,
-            now % 1 * 1000,
-            process,
-            app,
-            record.request_id,
-            method[1:-1],
-            path,
-            status,
-            quoted(record.client),
-            method,
-            path,
-            status,
-            record.duration * 1e3,
-            record.waited * 1e3,
-            record.cpu * 1e3,
-            record.sent,
-            trace,
-        )
+    def _json(self, records: Sequence[Record]) -> list[str]:
+        # What lines of one app, method and status have in common is put together once. Nothing is
+        # called for each of them that need not be.
+        lines: list[str] = []
+        common: dict[tuple[str, str, int], tuple[str, ...]] = {}
+        process, parts = getpid(), _THOUSANDTHS
+        for record in records:
+            duration, path = record.duration, record.raw_path
+            now = record.started_at + duration
+            second, written, _ = self._time
+            if second != int(now):
+                _, written, _ = self._written(int(now))
+            kind = record.app, record.method, record.status
+            shared = common.get(kind)
+            if shared is None:
+                shared = common[kind] = _common(process, *kind)
+            head, message, client, method, status = shared
+            if is_unusual(path) or len(path) > LONGEST_PATH:
+                path = _path(record)
+            lasted = int(duration * 1e6 + 0.5)
+            waited = int(record.waited * 1e6 + 0.5)
+            cpu = int(record.cpu * 1e6 + 0.5)
+            trace = f', "trace_id": "{record.trace_id}"' if record.trace_id else ""
+            lines.append(
+                f'{{"time": "{written}.{parts[int(now % 1 * 1000)]}{head}{record.request_id}'
+                f"{message}{path}{client}{quoted(record.client)}{method}{path}{status}"
+                f'{lasted // 1000}.{parts[lasted % 1000]}, "waited_ms": '
+                f'{waited // 1000}.{parts[waited % 1000]}, "cpu_ms": '
+                f'{cpu // 1000}.{parts[cpu % 1000]}, "bytes": {record.sent}{trace}}}'
+            )
+        return lines
 
-    def _text(self, record: Record, process: int) -> str:
-        now = record.ended_at
-        _, _, written = self._written(int(now))
-        app = f" {record.app}" if record.app else ""
-        trace = f" trace {record.trace_id}" if record.trace_id else ""
-        return shown(
-            f"{written}.{int(now % 1 * 1000):03d} INFO    [{process}]{app} {record.request_id} "
-            f"{record.method} {_path(record)} {record.status}, {record.sent} bytes "
-            f"in {record.duration * 1e3:.1f} ms "
-            f"({record.waited * 1e3:.1f} waiting, {record.cpu * 1e3:.1f} of CPU) "
-            f"to {record.client or '-'}{trace}"
-        )
+    def _text(self, records: Sequence[Record]) -> list[str]:
+        process, lines = getpid(), []
+        for record in records:
+            now = record.ended_at
+            _, _, written = self._written(int(now))
+            app = f" {record.app}" if record.app else ""
+            trace = f" trace {record.trace_id}" if record.trace_id else ""
+            line = (
+                f"{written}.{int(now % 1 * 1000):03d} INFO    [{process}]{app} {record.request_id} "
+                f"{record.method} {_path(record)} {record.status}, {record.sent} bytes "
+                f"in {record.duration * 1e3:.1f} ms "
+                f"({record.waited * 1e3:.1f} waiting, {record.cpu * 1e3:.1f} of CPU) "
+                f"to {record.client or '-'}{trace}"
+            )
+            lines.append(shown(line))
+        return lines
 
     def _written(self, second: int) -> tuple[int, str, str]:
         kept = self._time
@@ -109,6 +112,22 @@ class AccessLog:
                 strftime("%Y-%m-%d %H:%M:%S", localtime(second)),
             )
         return kept
+
+
+def _common(process: int, app: str, method: str, status: int) -> tuple[str, ...]:
+    """Return what stands in a line after its time, id, path, client and path again.
+
+    These need no quoting, but for the client.
+    """
+    asked = quoted(method)
+    return (
+        f'Z", "level": "info", "logger": "rowhouse.access", "process": {process}, '
+        f'"app": {quoted(app) if app else "null"}, "request_id": "',
+        f'", "message": "{asked[1:-1]} ',
+        f' {status}", "client": ',
+        f', "method": {asked}, "path": "',
+        f'", "status": {status}, "duration_ms": ',
+    )
 
 
 def _path(record: Record) -> str:

@@ -15,12 +15,13 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 MOST_SAID = 300
 """Characters of an error that are kept with a record, secrets masked; its log line has all."""
 
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9/_.~-]")
+is_unusual = re.compile(r"[^A-Za-z0-9/_.~-]").search
+"""Say whether there is anything in a path that URLs have in another form."""
 
 
 def percent_encoded(path: str) -> str:
     """Return a path, which WSGI spells as latin-1, as URLs and log lines have it."""
-    return quote(path.encode("latin-1", "replace")) if _NOT_PLAIN.search(path) else path
+    return quote(path.encode("latin-1", "replace")) if is_unusual(path) else path
 
 
 class Span(Protocol):
