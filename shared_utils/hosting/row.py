@@ -143,8 +143,9 @@ class Row:
         cookie to itself.
         """
         with self._placing:
+            # Its method, since to call an object takes twice as long.
             table: dict[str, WSGIApplication] = {
-                prefixes.script_name(mounted.mount.prefix): mounted
+                prefixes.script_name(mounted.mount.prefix): mounted.__call__
                 for mounted in self.mounts.values()
                 if mounted.mount.prefix is not None
             }

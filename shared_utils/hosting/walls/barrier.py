@@ -218,9 +218,10 @@ class Exchange(Clock, Permit, Telling):
                 self._end_child()  # the watchdog that it would wait for is its parent's
                 self.pause(since)
             else:
-                self._spent += monotonic() - since
+                if self._is_begun:  # else it begins to count anew with the response
+                    self._spent += monotonic() - since
                 self.thread = 0
-        if self.shares is not self.bulkhead.shares:  # it is its parent's; see there
+        if self.shares.are_parents:
             self._end_child()
         return result
 
@@ -246,7 +247,7 @@ class Exchange(Clock, Permit, Telling):
         close = getattr(self._iterable, "close", None)
         try:
             if is_complete and self._chunks is not None:
-                while next(self._chunks, _END) == b"":
+                while (chunk := next(self._chunks, _END)) is not _END and chunk == b"":
                     pass
         finally:
             try:

@@ -111,8 +111,13 @@ class Permit(Parked):
                     shares.stop(share)
                     admitted = bulkhead.shares.admit()
                 bulkhead.let_run(admitted)
-            elif shares.stop(share):  # somebody has begun to wait
-                self.bulkhead.admit()
+            else:
+                # As `Shares.stop` does it, and `let_go` below: each call is a part of what all
+                # requests cost.
+                share.running.pop()
+                shares.running.pop()
+                if shares.waiting:  # somebody has begun to wait
+                    self.bulkhead.admit()
 
     def let_go(self) -> None:
         """Give back all that it holds."""
@@ -121,12 +126,13 @@ class Permit(Parked):
         share = self._share
         if share is not None:
             self._share = None
-            self.shares.let_go(share)
+            share.held.pop()
+            self.shares.held.pop()
 
     @property
     def is_of_parent(self) -> bool:
         """Whether this process was forked since it was given."""
-        return self.shares is not self.bulkhead.shares
+        return self.shares.are_parents
 
     def __del__(self) -> None:
         """See that nothing is lost with a response that nobody has closed.
@@ -173,6 +179,7 @@ class Bulkhead:
     def __init__(self, slots: int, threads: int, limits: Mapping[str, Limits]) -> None:
         self._configured = self._size = (slots, threads)
         self._limits = dict(limits)
+        self.shares = Shares(slots, threads)
         self.before_waiting: Callable[[], None] = lambda: None
         self.on_parked: Callable[[], None] = lambda: None
         self.reset()
@@ -181,6 +188,7 @@ class Bulkhead:
         """Begin anew: in a forked process nothing runs, and nobody holds the lock."""
         self.lock = threading.Lock()
         self.is_abandoned = False
+        self.shares.are_parents = True
         self.shares = Shares(*self._size)
         self.of = {name: _share(limits) for name, limits in self._limits.items()}
 

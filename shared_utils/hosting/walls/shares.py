@@ -67,6 +67,7 @@ class Shares:
         running: a mark for each slot that any app has.
         held: a mark for each thread that any app holds.
         waiting: apps that have parked requests.
+        are_parents: this process was forked from the one whose shares they are.
     """
 
     def __init__(self, slots: int, threads: int) -> None:
@@ -74,6 +75,7 @@ class Shares:
         self.running: list[None] = []
         self.held: list[None] = []
         self.waiting: list[Share] = []
+        self.are_parents = False
 
     def hold(self, share: Share, at_once: bool = False) -> bool | None:
         """Let an app hold another thread, if it may.

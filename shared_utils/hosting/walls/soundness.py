@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared_utils.hosting.cookies import Headers
 
@@ -24,16 +24,9 @@ class Misuse(Exception):
     """An app breaks WSGI; says what it did, and what to do instead."""
 
 
-class Sound(NamedTuple):
-    """What the wall has to know of headers that a response can have.
-
-    Attributes:
-        length: the ``Content-Length``; None where there is none.
-        has_cookies: there is a ``Set-Cookie``.
-    """
-
-    length: int | None
-    has_cookies: bool
+Sound = tuple[int | None, bool]
+"""What the wall has to know of headers that a response can have: the ``Content-Length``, if any,
+and whether there is a ``Set-Cookie``. A plain tuple, since others take longer to unpack."""
 
 
 def checked(status: str, headers: Headers) -> tuple[Headers, Sound]:
@@ -71,7 +64,7 @@ def _checked(status: str, headers: _Pairs) -> Sound:
     if not is_sound:
         raise Misuse(_fault_in(status, headers))
     lines = lines.lower()
-    return Sound(_length_in(lines), "\nset-cookie:" in lines)
+    return _length_in(lines), "\nset-cookie:" in lines
 
 
 _known: dict[tuple[str, _Pairs], Sound] = {}
