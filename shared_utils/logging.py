@@ -164,6 +164,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
             raise failure
 
     def _pieces(self, lines: Sequence[str]) -> Iterator[Sequence[str]]:
+        if not lines:
+            return
         at_once, ending = self._at_once, len(self.terminator)
         most = 1 if all(map(str.isascii, lines)) else 10  # bytes of a character, as it is written
         if most * sum(map(len, lines)) + ending * len(lines) <= at_once:

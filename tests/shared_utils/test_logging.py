@@ -255,9 +255,11 @@ def test_a_trace_is_on_each_line(in_json: Written) -> None:
     assert in_json.json["trace_id"] == "a" * 32
 
 
-def torn(stream: TextIO, read: Callable[[], bytes]) -> tuple[list[bytes], list[str]]:
+def torn(
+    stream: TextIO, read: Callable[[], bytes], count: int, length: int
+) -> tuple[list[bytes], list[str]]:
     """Write many lines at once; return what was read in one piece each, and the lines."""
-    lines = [f"{number:03}{'x' * 300}" for number in range(100)]
+    lines = [f"{number:03}".ljust(length, "x") for number in range(count)]
     LineHandler(stream).write(*lines)
     stream.close()
     pieces = []
@@ -266,16 +268,20 @@ def torn(stream: TextIO, read: Callable[[], bytes]) -> tuple[list[bytes], list[s
     return pieces, lines
 
 
-def test_lines_in_one_pipe_with_others_are_never_torn() -> None:
+@pytest.mark.parametrize(
+    ("count", "length", "most"), [(100, 303, 9), (8, 512, 2), (8, 511, 1), (0, 0, 0)]
+)
+def test_lines_in_one_pipe_with_others_are_never_torn(count: int, length: int, most: int) -> None:
+    assert select.PIPE_BUF == 4096
     # As packets, so that a piece is what was written in one call.
     read_end, write_end = os.pipe2(os.O_DIRECT)
     with os.fdopen(read_end, "rb", buffering=0) as reader:
         writer = os.fdopen(write_end, "w", encoding="utf-8")
-        pieces, lines = torn(writer, lambda: reader.read(1 << 20) or b"")
+        pieces, lines = torn(writer, lambda: reader.read(1 << 20) or b"", count, length)
     assert b"".join(pieces).decode().split() == lines
     assert all(piece.endswith(b"\n") for piece in pieces)
     assert all(len(piece) <= select.PIPE_BUF for piece in pieces)
-    assert len(pieces) <= 9, "as few as there may be"
+    assert len(pieces) <= most, "as few as there may be"
 
 
 def test_one_that_is_longer_than_that_is_written_all_the_same() -> None:

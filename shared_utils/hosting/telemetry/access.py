@@ -115,9 +115,9 @@ class AccessLog:
 
 
 def _common(process: int, app: str, method: str, status: int) -> tuple[str, ...]:
-    """Return what stands in a line after its time, id, path, client and path again.
+    """Return what stands in a line after its time, its id, its path, the client and its path again.
 
-    These need no quoting, but for the client.
+    Of these five, the client alone has to be quoted.
     """
     asked = quoted(method)
     return (

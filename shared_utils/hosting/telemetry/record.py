@@ -16,7 +16,7 @@ MOST_SAID = 300
 """Characters of an error that are kept with a record, secrets masked; its log line has all."""
 
 is_unusual = re.compile(r"[^A-Za-z0-9/_.~-]").search
-"""Say whether there is anything in a path that URLs have in another form."""
+"""Finds in a path what URLs have in another form."""
 
 
 def percent_encoded(path: str) -> str:

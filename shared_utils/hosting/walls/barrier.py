@@ -66,7 +66,7 @@ class Exchange(Clock, Permit, Telling):
     _headers: Headers
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
-    _is_refused = _is_complete = _has_ended = False
+    _is_offered = _is_complete = _has_ended = False
     _write_to_server: Callable[[bytes], object]
     _server_failure: BaseException | None = None
     _iterable: Any = None
@@ -218,8 +218,7 @@ class Exchange(Clock, Permit, Telling):
                 self._end_child()  # the watchdog that it would wait for is its parent's
                 self.pause(since)
             else:
-                if self._is_begun:  # else it begins to count anew with the response
-                    self._spent += monotonic() - since
+                self._spent += monotonic() - since
                 self.thread = 0
         if self.shares.are_parents:
             self._end_child()
@@ -319,11 +318,8 @@ class Exchange(Clock, Permit, Telling):
             raise Misuse("it gave a body, but did not call start_response before")
         if self._body is not None and self._body.is_too_large and self._status[:3] != "413":
             raise RequestEntityTooLarge
-        try:
-            self._write_to_server = self._start_response(self._status, self._headers)
-        except BaseException:
-            self._is_refused = True
-            raise
+        self._is_offered = True
+        self._write_to_server = self._start_response(self._status, self._headers)
         self._is_begun = True
         self.limit, self._spent = self._terms.stream_deadline, 0.0
         if self.exceeded:  # else there is nothing more to begin anew
@@ -379,7 +375,7 @@ class Exchange(Clock, Permit, Telling):
             raise cut(environ, has_length=self._left is not None) from None
         chunks, status, headers = replacement.get_wsgi_response(environ)
         # Only where the server has refused the app's own: test clients raise what is given here.
-        refused = (type(error), error, error.__traceback__) if self._is_refused else None
+        refused = (type(error), error, error.__traceback__) if self._is_offered else None
         self._start_response(status, headers, refused)  # type: ignore[arg-type]
         self._is_begun, self._left = True, None
         self.stop()

@@ -16,7 +16,30 @@ from shared_utils.hosting.settings.schema import Limits
 from shared_utils.hosting.walls.shares import Parked, Share, Shares
 
 
-class Permit(Parked):
+class Waiting(Parked):
+    """Stands in the queue for a request that waits for its slot.
+
+    Not the request itself: whoever lets go of that last may have the lock, or be a neighbour, and
+    what it holds may be an app's.
+    """
+
+    __slots__ = ("_slot_is_there",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slot_is_there = threading.Lock()
+        self._slot_is_there.acquire()
+
+    def wake(self) -> None:
+        """Say that it was given a slot."""
+        self._slot_is_there.release()
+
+    def has_come(self, timeout: float) -> bool:
+        """Wait for that, up to ``timeout`` seconds."""
+        return self._slot_is_there.acquire(timeout=min(max(timeout, 0), threading.TIMEOUT_MAX))
+
+
+class Permit:
     """What one request holds: a thread, and a slot while it runs.
 
     Args:
@@ -32,7 +55,6 @@ class Permit(Parked):
     runs = False
     _share: Share | None = None
     """Of its mount, while it holds a thread."""
-    _slot_is_there: threading.Lock
 
     def __init__(self, bulkhead: Bulkhead) -> None:
         self.bulkhead = bulkhead
@@ -76,28 +98,24 @@ class Permit(Parked):
         if self.runs:
             return True
         self.bulkhead.before_waiting()
-        self._slot_is_there = threading.Lock()  # not under the lock: see shares.py
-        self._slot_is_there.acquire()
+        waiting = Waiting()  # not under the lock: see shares.py
         with lock:
             self.runs = shares.take(share)
             if not self.runs:
-                shares.park(share, self)
+                shares.park(share, waiting)
         if self.runs:
             return True
         self.bulkhead.admit()  # what was given back until then; nobody was told
         self.bulkhead.on_parked()
-        if not self._has_come(timeout) and not (
-            shares.is_held_back(share) and self._has_come(patience - timeout)
+        if not waiting.has_come(timeout) and not (
+            shares.is_held_back(share) and waiting.has_come(patience - timeout)
         ):
             with lock:
-                has_given_up = shares.withdraw(share, self)
+                has_given_up = shares.withdraw(share, waiting)
             if has_given_up:
                 return False
         self.runs = True
         return True
-
-    def _has_come(self, timeout: float) -> bool:
-        return self._slot_is_there.acquire(timeout=min(max(timeout, 0), threading.TIMEOUT_MAX))
 
     def stop(self) -> None:
         """Give the slot back, where it has one."""
@@ -229,8 +247,8 @@ class Bulkhead:
     def let_run(self, admitted: Parked | None) -> None:
         """Wake a parked request that was given a slot, and all that there are slots for besides."""
         while admitted is not None:
-            assert isinstance(admitted, Permit)
-            admitted._slot_is_there.release()
+            assert isinstance(admitted, Waiting)
+            admitted.wake()
             with self.lock:
                 admitted = self.shares.admit()
 

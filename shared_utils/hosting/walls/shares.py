@@ -30,7 +30,10 @@ class Parked:
         waits: it is parked.
     """
 
-    waits = False
+    __slots__ = ("waits",)
+
+    def __init__(self) -> None:
+        self.waits = False
 
 
 @dataclasses.dataclass(slots=True, eq=False, kw_only=True)

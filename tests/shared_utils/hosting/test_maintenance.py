@@ -81,6 +81,23 @@ def test_other_processes_see_it_once_the_interval_is_over(folder: Path, clock: C
     assert ours.message_for("trades") is None
 
 
+def test_it_says_for_how_long_nobody_has_to_ask(folder: Path, clock: Clock) -> None:
+    ours, theirs = Maintenance(folder), Maintenance(folder)
+    assert ours.all_open_until == 0
+    assert ours.message_for("trades") is None
+    assert ours.all_open_until == clock.now + INTERVAL
+    theirs.switch_on("trades")
+    clock.now += INTERVAL
+    assert ours.message_for("home") is None
+    assert ours.all_open_until == 0
+    theirs.switch_off("trades")
+    clock.now += INTERVAL
+    assert ours.message_for("home") is None
+    assert ours.all_open_until == clock.now + INTERVAL
+    ours.switch_on("trades")
+    assert ours.all_open_until == 0
+
+
 def test_the_file_is_for_the_host_to_read_whoever_it_runs_as(folder: Path) -> None:
     Maintenance(folder).switch_on("trades", "Back at noon")
     assert (folder / "trades").stat().st_mode & 0o777 == 0o644

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from shared_utils.hosting.telemetry.access import AccessLog, logger
+from shared_utils.hosting.telemetry.access import LONGEST_PATH, AccessLog, logger
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.logging import ContextFilter, JsonFormatter, LineHandler, TextFormatter
 from tests import hostile
@@ -107,6 +108,32 @@ def test_requests_that_have_ended_together_are_a_line_each(
     assert lines.count("\n") == 60
 
 
+def test_lines_that_are_written_together_share_no_more_than_they_have_in_common(
+    written: Written,
+) -> None:
+    kinds = [
+        (app, method, status)
+        for app in ("trades", "home", "")
+        for method in ("GET", "POST")
+        for status in (200, 404)
+    ]
+    records = [ended(app=app, method=method, status=status) for app, method, status in kinds * 2]
+    lines = [json.loads(line) for line in written.of(records, JsonFormatter()).splitlines()]
+    assert [(line["app"] or "", line["method"], line["status"]) for line in lines] == kinds * 2
+    assert [line["message"] for line in lines] == [
+        f"{method} /trades/a%20b {status}" for _, method, status in kinds * 2
+    ]
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_times_are_rounded_to_microseconds(
+    written: Written, duration: float, waited: float, cpu: float
+) -> None:
+    line = written.json(ended(duration=duration, waited=waited, cpu=cpu))
+    for key, seconds in (("duration_ms", duration), ("waited_ms", waited), ("cpu_ms", cpu)):
+        assert line[key] == pytest.approx(seconds * 1e3, abs=0.00051)
+
+
 def test_the_host_itself_and_traces(written: Written) -> None:
     line = written.json(ended(app="", trace_id="0" * 31 + "1"))
     assert line["app"] is None
@@ -142,11 +169,15 @@ def test_a_handler_that_fails_on_one_line_takes_no_other_along(written: Written)
     assert told == ["one", "two"]
 
 
-def test_a_line_stays_short_whatever_path_was_asked_for(written: Written) -> None:
-    record = Record("abcdef12", "trades", "192.0.2.1", "GET", "/" + "," * 4000)
+@pytest.mark.parametrize(("character", "shown"), [(",", "%2C"), ("x", "x")])
+def test_a_line_stays_short_whatever_path_was_asked_for(
+    written: Written, character: str, shown: str
+) -> None:
+    record = Record("abcdef12", "trades", "192.0.2.1", "GET", "/" + character * 4000)
     line = written.of([record], JsonFormatter())
     assert len(line) <= select.PIPE_BUF
-    assert json.loads(line)["path"].startswith("/%2C%2C")
+    path = json.loads(line)["path"]
+    assert path == f"{('/' + shown * 4000)[:LONGEST_PATH]}..."
     assert len(written.of([record], TextFormatter())) <= select.PIPE_BUF
 
 

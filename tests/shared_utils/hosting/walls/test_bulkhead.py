@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 import random
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
 
 from shared_utils.hosting.settings.schema import Limits
-from shared_utils.hosting.walls.bulkhead import Bulkhead, Load, Permit
+from shared_utils.hosting.walls.bulkhead import Bulkhead, Load, Permit, Waiting
 from shared_utils.hosting.walls.shares import Parked, Share
 
 NOTHING = Load(running=0, parked=0, threads=0)
@@ -96,6 +97,45 @@ def test_who_waits_for_what_was_abandoned_has_it_with_the_next_request(
     assert walls.load("a") == Load(running=2, parked=1, threads=3)
     assert held(walls, "b")
     assert has_run()
+
+
+def test_who_has_given_up_is_let_go_of_by_its_own_thread_while_others_wait(
+    parked: Callable[[Bulkhead], Callable[[], bool]],
+) -> None:
+    """What a request holds may be an app's, and the next one to look has the lock."""
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    has_run = parked(walls)
+    late = held(walls)
+    seen = weakref.ref(late)
+    assert not late.run(0)
+    late.let_go()
+    del late
+    assert seen() is None
+    permits[0].stop()
+    assert has_run()
+
+
+def test_who_has_run_is_let_go_of_by_its_own_thread(
+    parked: Callable[[Bulkhead], Callable[[], bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has let it run may be about to take the lock."""
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    kept: list[Parked] = []
+    admit = walls.shares.admit
+
+    def admitted() -> Parked | None:
+        request = admit()
+        if request is not None:
+            kept.append(request)
+        return request
+
+    monkeypatch.setattr(walls.shares, "admit", admitted)
+    has_run = parked(walls)
+    permits[0].stop()
+    assert has_run()
+    assert [type(each) for each in kept] == [Waiting]
 
 
 def test_a_slot_that_is_given_back_right_before_a_request_is_parked_is_seen(
@@ -202,18 +242,18 @@ def test_who_waits_for_its_own_app_has_as_long_as_that_may_take(
     ran: list[bool] = []
     late = held(walls)
     waits: list[float] = []
-    has_come = Permit._has_come
+    has_come = Waiting.has_come
 
-    def noted(permit: Permit, timeout: float) -> bool:
+    def noted(waiting: Waiting, timeout: float) -> bool:
         waits.append(timeout)
         if len(waits) == 2 and runs:
             first.stop()
-        return has_come(permit, timeout)
+        return has_come(waiting, timeout)
 
-    monkeypatch.setattr(Permit, "_has_come", noted)
-    waiting = threading.Thread(target=lambda: ran.append(late.run(0.01, patience)))
-    waiting.start()
-    waiting.join(LONG)
+    monkeypatch.setattr(Waiting, "has_come", noted)
+    thread = threading.Thread(target=lambda: ran.append(late.run(0.01, patience)))
+    thread.start()
+    thread.join(LONG)
     assert ran == [runs]
     assert waits == [0.01, pytest.approx(patience - 0.01)]
 
