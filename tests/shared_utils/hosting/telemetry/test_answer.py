@@ -4,6 +4,7 @@ import gc
 import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper
 
@@ -261,6 +262,23 @@ def test_a_response_that_nobody_closes(told: Told) -> None:
     assert told.events.count("finished") == 2
     abandoned = min(told.records, key=lambda record: record.began)
     assert 0 < abandoned.duration <= was_gone - abandoned.began
+
+
+def test_a_file_that_nobody_closes(told: Told, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abcd")
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answering(length=4)(environ, start_response)
+        return FileWrapper((tmp_path / "file").open("rb"))
+
+    given = EnvironBuilder().get_environ() | {"wsgi.file_wrapper": FileWrapper}
+    response = Edge(app, recorder=told.recorder)(given, lambda *_: bytes)
+    assert isinstance(response, FileWrapper)
+    response.filelike.close()
+    assert told.events == ["answered 200"]
+    del response
+    told.recorder.finish_abandoned()
+    assert told.events == ["answered 200", "finished"]
 
 
 def test_a_listener_that_fails_does_no_harm(

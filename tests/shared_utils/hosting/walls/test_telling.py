@@ -13,6 +13,7 @@ from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host, Limits
 from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.hosting.walls.barrier import Exchange
+from shared_utils.hosting.walls.bulkhead import Load
 from shared_utils.hosting.walls.walls import Walls
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from shared_utils.hosting.telemetry.record import Record
 
 
-def walled(app: WSGIApplication) -> WSGIApplication:
-    mount = Mount(name="trades", prefix="/trades", target="x:y", title="Trades", limits=Limits())
-    walls = Walls.around([mount], Host())
+MOUNT = Mount(name="trades", prefix="/trades", target="x:y", title="Trades", limits=Limits())
+
+
+def walled(app: WSGIApplication, walls: Walls | None = None) -> WSGIApplication:
+    mount = MOUNT
+    walls = walls or Walls.around([mount], Host())
 
     def outside(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         exchange = Exchange(walls.terms(mount), walls.bulkhead, environ, start_response)
@@ -110,6 +114,29 @@ def test_what_an_app_writes_is_told_once() -> None:
 
     expected = ["took b'one'", "answered 200", "took b'two'", "finished: 200, 6 bytes"]
     assert Told().of(walled(app), "GET", None) == expected
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+@pytest.mark.parametrize("chunks", [[b"onetwo"], [b"one", b"two"]])
+def test_a_response_that_nobody_closes_is_told_of_and_gives_back_what_it_held(
+    chunks: list[bytes], taken: int
+) -> None:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "6")])
+        return chunks
+
+    told, walls = Told(), Walls.around([MOUNT], Host())
+    environ = EnvironBuilder(base_url="http://localhost/trades").get_environ()
+    response = Edge(walled(app, walls), recorder=told.recorder)(environ, lambda *_: bytes)
+    taking = iter(response)
+    for _ in range(taken):
+        next(taking)
+    assert walls.bulkhead.load("trades").threads == 1
+    del response, taking
+    assert walls.bulkhead.load("trades") == Load(running=0, parked=0, threads=0)
+    told.recorder.finish_abandoned()
+    assert told.events[-1].startswith("finished")
+    assert told.recorder.running == set()
 
 
 def test_a_response_in_the_apps_place_is_told_before_its_last_byte() -> None:
