@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from threading import get_ident
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,8 @@ class Answer:
         if type(response) is environ.get("wsgi.file_wrapper"):
             # By itself, so that sendfile is used.
             size = self._left if self._left >= 0 else _rest(getattr(response, "filelike", None))
-            response.close = _File(self, size, getattr(response, "close", None)).close  # type: ignore[attr-defined]
+            close = getattr(response, "close", None)
+            response.close = partial(self._close_file, close, size)  # type: ignore[attr-defined]
             self.end()
             return response
         return _Recorded(self, response)
@@ -139,11 +141,19 @@ class Answer:
             record.sent = 0
         self._recorder.finish(record)
 
-    def abandon(self) -> None:
-        """Have the next request finish it, unless that was done: nobody has closed its response.
+    def _close_file(self, close: Callable[[], object] | None, size: int) -> None:
+        if sys.exc_info()[1] is None:  # the server has sent all of it
+            self.record.sent = size
+        try:
+            if close is not None:
+                close()
+        finally:
+            self.finish()
 
-        For the finalizer of the response, which may run in the middle of anything, with any lock
-        held. The answer has none of its own: what leads to it has one already.
+    def __del__(self) -> None:
+        """See that a response which nobody has closed is finished by the next request.
+
+        Not here: this may run in the middle of anything, with any lock held.
         """
         if not self._is_over:
             self._is_over = True
@@ -165,16 +175,13 @@ class Nobody:
     def finish(self) -> None:
         """Do nothing."""
 
-    def abandon(self) -> None:
-        """Do nothing."""
-
 
 class Telling:
     """A response that tells its answer by itself what `_Recorded` would tell of it.
 
     It calls ``count`` right before it hands over a chunk, and adds to ``record.sent`` right after;
     ``end`` when there are no more, or right before a chunk that is all of the body; ``finish`` when
-    it is closed, or ``abandon`` in its finalizer.
+    it is closed.
     """
 
     answer: Answer | Nobody = Nobody()
@@ -204,30 +211,6 @@ class _Recorded:
                 close()
         finally:
             self._answer.finish()
-
-    def __del__(self) -> None:
-        self._answer.abandon()
-
-
-class _File:
-    """What is done at the end of a file that a server sends by itself."""
-
-    __slots__ = ("_answer", "_close", "_size")
-
-    def __init__(self, answer: Answer, size: int, close: Callable[[], object] | None) -> None:
-        self._answer, self._size, self._close = answer, size, close
-
-    def close(self) -> None:
-        if sys.exc_info()[1] is None:  # the server has sent all of it
-            self._answer.record.sent = self._size
-        try:
-            if self._close is not None:
-                self._close()
-        finally:
-            self._answer.finish()
-
-    def __del__(self) -> None:
-        self._answer.abandon()
 
 
 def _looked_at(headers: Headers, added: Headers) -> tuple[dict[str, str], Headers]:

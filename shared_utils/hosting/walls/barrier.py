@@ -66,7 +66,7 @@ class Exchange(Clock, Permit, Telling):
     _headers: Headers
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
-    _is_offered = _is_complete = _has_ended = _is_over = False
+    _is_offered = _is_complete = _has_ended = False
     _write_to_server: Callable[[bytes], object]
     _server_failure: BaseException | None = None
     _iterable: Any = None
@@ -185,12 +185,6 @@ class Exchange(Clock, Permit, Telling):
             self._body = self._server_failure = self._whole = None
             self._first = _END
             self.answer.finish()
-
-    def __del__(self) -> None:
-        """See that nothing is lost with a response that nobody has closed."""
-        if not self._is_over:
-            self.abandon()
-            self.answer.abandon()
 
     # The app at work.
 

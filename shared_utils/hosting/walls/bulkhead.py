@@ -152,8 +152,8 @@ class Permit:
         """Whether this process was forked since it was given."""
         return self.shares.are_parents
 
-    def abandon(self) -> None:
-        """Give back all that it holds, in a finalizer: nobody has closed its response.
+    def __del__(self) -> None:
+        """See that nothing is lost with a response that nobody has closed.
 
         Whoever waits is woken by the next request, not here: this may run in the middle of
         anything, under the lock as well.
@@ -166,8 +166,6 @@ class Permit:
                 self.shares.stop(share)
                 self.bulkhead.is_abandoned = True
             self.shares.let_go(share)
-
-    __del__ = abandon
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
