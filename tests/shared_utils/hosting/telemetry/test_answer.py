@@ -264,6 +264,22 @@ def test_a_response_that_nobody_closes(told: Told) -> None:
     assert 0 < abandoned.duration <= was_gone - abandoned.began
 
 
+def test_a_response_that_fails_as_it_is_looked_at_is_told_of(told: Told) -> None:
+    class Pipe:
+        def fileno(self) -> int:
+            raise NotImplementedError
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answering()(environ, start_response)
+        return FileWrapper(Pipe())  # type: ignore[arg-type]
+
+    with pytest.raises(NotImplementedError):
+        told.call(app, {"wsgi.file_wrapper": FileWrapper})
+    told.recorder.finish_abandoned()
+    assert told.events == ["answered 200", "finished"]
+    assert told.recorder.running == set()
+
+
 def test_a_file_that_nobody_closes(told: Told, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abcd")
 
