@@ -19,14 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import projects, wrk
-from benchmarks.halves import WORKER_CLASS, Halves, halves
+from benchmarks.halves import ROUNDS, SERVERS, WORKER_CLASS, Halves, halves
 from benchmarks.pairs import Comparison, Section, interleaved
 from benchmarks.servers import served
 
-ROUNDS = 30
 CONNECTIONS = 8
-SERVERS = 5
-"""One may take 2 µs more for a request than another, for as long as it lives."""
 PATH = "/hello/"
 STATSD = ("--statsd-host=127.0.0.1:9", "--statsd-prefix=bench")
 

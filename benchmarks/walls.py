@@ -36,7 +36,8 @@ from pathlib import Path
 
 from benchmarks import projects, wrk
 from benchmarks.client import Address, connected
-from benchmarks.halves import WORKER_CLASS, halves
+from benchmarks.halves import ROUNDS as HALVES_ROUNDS
+from benchmarks.halves import SERVERS, WORKER_CLASS, halves
 from benchmarks.pairs import Comparison, Section, interleaved
 from benchmarks.readers import reading
 from benchmarks.requests import Bursts
@@ -46,9 +47,6 @@ from benchmarks.wrk import Load
 ROUNDS = 3
 ROUNDS_ALONE = 8
 CPU_ROUNDS = 60
-HALVES_ROUNDS = 30
-SERVERS = 5
-"""One may take 2 µs more for a request than another, for as long as it lives."""
 
 FEW, MANY = 4, 100
 SECONDS = 2

@@ -21,7 +21,7 @@ from shared_utils.hosting.telemetry.record import Record
 
 AT_ONCE = 128
 """Requests that are told of together; the next one in that thread waits for it, which is less than
-one in a hundred. Half of what it takes for 64 is to write to a file, however little that is."""
+one in a hundred. Nearly half of what it takes for 64 is to write their lines to a file."""
 PAUSE = 0.05
 """Seconds that a request waits for others."""
 LONGEST = 0.8

@@ -197,16 +197,18 @@ class Bulkhead:
     def __init__(self, slots: int, threads: int, limits: Mapping[str, Limits]) -> None:
         self._configured = self._size = (slots, threads)
         self._limits = dict(limits)
-        self.shares = Shares(slots, threads)
         self.before_waiting: Callable[[], None] = lambda: None
         self.on_parked: Callable[[], None] = lambda: None
-        self.reset()
+        self._begin()
 
     def reset(self) -> None:
         """Begin anew: in a forked process nothing runs, and nobody holds the lock."""
+        self.shares.are_parents = True
+        self._begin()
+
+    def _begin(self) -> None:
         self.lock = threading.Lock()
         self.is_abandoned = False
-        self.shares.are_parents = True
         self.shares = Shares(*self._size)
         self.of = {name: _share(limits) for name, limits in self._limits.items()}
 

@@ -116,26 +116,43 @@ def test_who_has_given_up_is_let_go_of_by_its_own_thread_while_others_wait(
     assert has_run()
 
 
-def test_who_has_run_is_let_go_of_by_its_own_thread(
-    parked: Callable[[Bulkhead], Callable[[], bool]], monkeypatch: pytest.MonkeyPatch
+def test_what_stands_in_the_queue_is_no_request(
+    parked: Callable[[Bulkhead], Callable[[], bool]],
 ) -> None:
-    """Whoever has let it run may be about to take the lock."""
+    """Whoever lets a request run keeps it for a moment, and may be about to take the lock."""
     walls = bulkhead()
     permits = [running(walls) for _ in range(3)]
-    kept: list[Parked] = []
-    admit = walls.shares.admit
-
-    def admitted() -> Parked | None:
-        request = admit()
-        if request is not None:
-            kept.append(request)
-        return request
-
-    monkeypatch.setattr(walls.shares, "admit", admitted)
     has_run = parked(walls)
+    assert [type(each) for each in walls.of["a"].queue] == [Waiting]
     permits[0].stop()
     assert has_run()
-    assert [type(each) for each in kept] == [Waiting]
+
+
+def test_what_nobody_waits_for_is_given_back_without_the_lock() -> None:
+    walls = bulkhead()
+    permits = [running(walls) for _ in range(3)]
+    with walls.lock:
+        permits[0].stop()
+        permits[1].let_go()
+    assert walls.load("a") == Load(running=1, parked=0, threads=2)
+
+
+def test_who_begins_to_wait_while_a_slot_is_given_back_has_it(
+    parked: Callable[[Bulkhead], Callable[[], bool]],
+) -> None:
+    class Marks(list[None]):
+        def pop(self, *_: object) -> None:
+            if not begun:
+                begun.append(parked(walls))
+            super().pop()
+
+    walls = bulkhead(slots=3)
+    begun: list[Callable[[], bool]] = []
+    permits = [running(walls) for _ in range(3)]
+    walls.shares.running = Marks(walls.shares.running)
+    permits[0].stop()
+    [has_run] = begun
+    assert has_run()
 
 
 def test_a_slot_that_is_given_back_right_before_a_request_is_parked_is_seen(

@@ -28,11 +28,10 @@ MOUNT = Mount(name="trades", prefix="/trades", target="x:y", title="Trades", lim
 
 
 def walled(app: WSGIApplication, walls: Walls | None = None) -> WSGIApplication:
-    mount = MOUNT
-    walls = walls or Walls.around([mount], Host())
+    walls = walls or Walls.around([MOUNT], Host())
 
     def outside(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        exchange = Exchange(walls.terms(mount), walls.bulkhead, environ, start_response)
+        exchange = Exchange(walls.terms(MOUNT), walls.bulkhead, environ, start_response)
         assert exchange.hold("trades", at_once=True)
         return exchange.begin(app)
 
