@@ -36,13 +36,17 @@ class _OwnFinder(importlib.abc.MetaPathFinder):
     """Find the modules of mounts' own packages, and have them loaded with caution."""
 
     def __init__(self) -> None:
-        self.packages: frozenset[str] = frozenset()
+        self.packages: set[str] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if not _is_in(fullname, self.packages):
-            return None
+        package = fullname
+        # By membership alone: to go through the set would fail where another thread adds to it.
+        while package not in self.packages:
+            package = package.rpartition(".")[0]
+            if not package:
+                return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
             spec.loader = _CautiousLoader(spec.loader.name, spec.loader.path)
@@ -54,7 +58,8 @@ _finder = _OwnFinder()
 
 def own(package: str) -> None:
     """Load modules of ``package`` with caution from now on."""
-    _finder.packages |= {package}
+    # One step: a finalizer may run, and with it other threads, wherever an object is made.
+    _finder.packages.add(package)
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     importlib.invalidate_caches()
@@ -125,7 +130,7 @@ def forget_unfinished_imports() -> None:
 def abandon_imports(package: str) -> None:
     """Let ``package`` be imported anew although a thread that cannot be ended is importing it."""
     locks = _import_locks()
-    for name in [name for name in list(locks) if _is_in(name, {package})]:
+    for name in [name for name in list(locks) if _is_in(name, package)]:
         locks.pop(name, None)
 
 
@@ -135,12 +140,12 @@ def _import_locks() -> dict[str, Callable[[], object]]:
     return locks if isinstance(locks, dict) else {}
 
 
-def _is_in(name: str, packages: Iterable[str]) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for package in packages)
+def _is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
 
 
 def _loaded_now(package: str) -> frozenset[str]:
-    return frozenset(name for name in list(sys.modules) if _is_in(name, {package}))
+    return frozenset(name for name in list(sys.modules) if _is_in(name, package))
 
 
 def _used_from_outside(names: Set[str], own_now: Set[str]) -> set[str]:

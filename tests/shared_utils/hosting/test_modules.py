@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -101,6 +102,29 @@ def test_packages_owned_by_several_threads_are_all_owned() -> None:
         sys.setswitchinterval(interval)
     missing = set(names) - hygiene._finder.packages
     hygiene._finder.packages -= set(names)
+    assert not missing
+
+
+def test_a_package_owned_by_a_finalizer_in_the_midst_of_another_is_owned_too() -> None:
+    class Late:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            hygiene.own("rowtest_own_late")
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    Late()
+    gc.set_threshold(1)  # whatever is made next collects
+    try:
+        hygiene.own("rowtest_own_first")
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    names = {"rowtest_own_first", "rowtest_own_late"}
+    missing = names - hygiene._finder.packages
+    hygiene._finder.packages -= names
     assert not missing
 
 
