@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
+from shared_utils.hosting.blocking import ENOUGH
 from shared_utils.hosting.pages import row_of
 from shared_utils.hosting.settings.mistakes import ConfigError
 
@@ -257,3 +258,35 @@ def test_an_app_that_cannot_be_imported_leaves_nothing_behind(project: ProjectFo
     module = project.app("bad", "raise ImportError('no')\n")
     project.host()
     assert module not in sys.modules
+
+
+def test_a_mount_whose_requests_wait_is_found_out(project: ProjectFolder, greeter: str) -> None:
+    project.app("greets", greeter)
+    project.app(
+        "slow",
+        """
+        import time
+
+        def create_app():
+            from flask import Flask
+            app = Flask(__name__)
+
+            @app.get("/")
+            def slow():
+                time.sleep(0.005)
+                return "slow"
+
+            return app
+        """,
+    )
+    host = project.host()
+    steps: list[str] = []
+    host.serve_with(8, lambda: steps.append("before"), lambda: steps.append("after"))  # type: ignore[attr-defined]
+    client = host.test_client()
+    for _ in range(ENOUGH):
+        assert client.get("/slow/", buffered=True).text == "slow"
+    assert not steps
+    assert client.get("/greets/", buffered=True).status_code == 200
+    assert not steps
+    assert client.get("/slow/", buffered=True).text == "slow"
+    assert steps == ["before", "after"]

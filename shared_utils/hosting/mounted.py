@@ -46,6 +46,7 @@ class Mounted:
         build_seconds: how long its last successful build took.
         failure: in a few words, why it is down; empty where it is not.
         portal: prefix of the mount that shows all others; None in that one, or without one.
+        blocks: its requests wait for something, so they keep nobody waiting (`blocking.py`).
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Mounted:
         self.build_seconds: float | None = None
         self.failure = ""
         self.portal: str | None = None
+        self.blocks = False
         self.place(mount)
 
     def place(self, mount: Mount) -> None:
@@ -191,7 +193,7 @@ class Mounted:
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._kept_out:
             self._strip(environ, cookie)
-        return exchange.begin(app)
+        return exchange.begin(app, self.blocks)
 
     def _scoped(self, headers: cookies.Headers, script_name: str) -> cookies.Headers:
         """Return headers with cookies as they may leave this mount."""

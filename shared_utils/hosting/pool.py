@@ -52,6 +52,8 @@ class Pool(Generic[Job]):
         self._jobs: deque[Job] = deque()
         self._resting: list[threading.Lock] = []
         """Threads, by the lock that each rests on; the last one's caches are warm."""
+        self._returning: deque[threading.Lock] = deque()
+        """Those that ask for a turn in the midst of their job, likewise."""
         self._turns: dict[threading.Lock, float] = {}
         """When each of the threads that have a turn began with its job."""
         self._own = threading.local()
@@ -106,8 +108,33 @@ class Pool(Generic[Job]):
         if thread is None:  # none of this pool's
             return
         with self._lock:
-            if self._turns.pop(thread, None) is not None and self._jobs:
+            if self._turns.pop(thread, None) is not None and (self._returning or self._jobs):
                 self._wake()
+
+    def take_turn(self) -> None:
+        """Have a turn again for what is left of a job that has waited: before those that wait.
+
+        Each call to the system that a thread makes without one costs another thread the
+        interpreter, and then itself. It waits for a turn as long as one takes, and goes on without
+        where none has come: who has it may be blocked.
+        """
+        me: threading.Lock | None = getattr(self._own, "lock", None)
+        if me is None:  # none of this pool's
+            return
+        with self._lock:
+            if me in self._turns:
+                return
+            if len(self._turns) < self._most:
+                self._turns[me] = monotonic()
+                return
+            self._returning.append(me)
+        has_come = me.acquire(timeout=TURN)
+        with self._lock:
+            if me in self._returning:
+                self._returning.remove(me)
+                return
+        if not has_come:  # it came in between
+            me.acquire()
 
     def look(self) -> None:
         """End turns that have lasted long enough, and give those that are free."""
@@ -122,7 +149,8 @@ class Pool(Generic[Job]):
                 # It may have begun with its next job since: then there is a turn more for once.
                 self._turns.pop(thread, None)
         with self._lock:
-            free, waiting = self._most - len(self._turns), len(self._jobs)
+            free = self._most - len(self._turns)
+            waiting = len(self._jobs) + len(self._returning)
             if waiting < free:  # no min(): that may set off a garbage collection
                 free = waiting
             while free > 0 and self._wake():
@@ -152,10 +180,16 @@ class Pool(Generic[Job]):
         self._weighed_at, self._used, self._ran_dry = now, used, not self._jobs
 
     def _wake(self) -> bool:
-        """Give a turn to a thread that rests; False where there is none. Needs the lock."""
-        if not self._resting:
+        """Give a turn to a thread that asks for one, or else to one that rests.
+
+        False where there is none. Needs the lock.
+        """
+        if self._returning:
+            thread = self._returning.popleft()
+        elif self._resting:
+            thread = self._resting.pop()
+        else:
             return False
-        thread = self._resting.pop()
         self._turns[thread] = monotonic()
         if thread.locked():  # else the end of the pool has woken it
             thread.release()
@@ -194,6 +228,8 @@ class Pool(Generic[Job]):
         """Return a job and have a turn, or rest."""
         with self._lock:
             self._turns.pop(me, None)
+            while self._returning and len(self._turns) < self._most:
+                self._wake()
             if self._jobs and len(self._turns) < self._most:
                 self._turns[me] = monotonic()
                 job = self._jobs.popleft()

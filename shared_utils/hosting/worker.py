@@ -94,6 +94,10 @@ class Worker(gthread.ThreadWorker):
         """Let another request have the turn of the calling thread, which is about to wait."""
         self._pool.give_way()
 
+    def take_turn(self) -> None:
+        """Have a turn for what is left to do in the calling thread, which has waited."""
+        self._pool.take_turn()
+
     def notify(self) -> None:
         """Tell the master that the worker lives; not each time that something has come."""
         now = monotonic()

@@ -95,15 +95,24 @@ class Exchange(Clock, Permit, Telling):
         # What an app leaves in context variables, such as Flask's own, is gone with its request.
         self._context = copy_context()
 
-    def begin(self, app: WSGIApplication) -> Iterable[bytes]:
-        """Call the app and return the response, which is this exchange or a file to send."""
+    def begin(self, app: WSGIApplication, blocks: bool = False) -> Iterable[bytes]:
+        """Call the app and return the response, which is this exchange or a file to send.
+
+        Args:
+            app: the app.
+            blocks: it is expected to wait for something.
+        """
         environ = dict(self._environ)
         if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
             limit = self._terms.mount.limits.max_body
             self._body = Body(environ["wsgi.input"], limit, self)
             environ["wsgi.input"] = self._body.reader()
         try:
+            if blocks:
+                self.bulkhead.before_waiting()
             first = self._in_app(self._called, app, environ)
+            if blocks:
+                self.bulkhead.after_waiting()
             if first is _FILE:
                 return self._sent_by_server()
             if type(first) is bytes and len(first) == self._left and not self._is_begun:

@@ -186,8 +186,10 @@ class Bulkhead:
         limits: those of each mount, by name.
 
     Attributes:
-        before_waiting: called in a thread that is about to wait for a slot; it must not raise.
-        on_parked: called where a request waits for one; likewise.
+        before_waiting: called in a thread that is about to wait, for a slot or in an app; it must
+            not raise.
+        after_waiting: called where an app has waited and is done; likewise.
+        on_parked: called where a request waits for a slot; likewise.
         lock: held where the shares are changed, but for what is given back; by this module alone.
         shares: those of this process, not those of the one it was forked from.
         of: what each mount has of them, by name.
@@ -198,6 +200,7 @@ class Bulkhead:
         self._configured = self._size = (slots, threads)
         self._limits = dict(limits)
         self.before_waiting: Callable[[], None] = lambda: None
+        self.after_waiting: Callable[[], None] = lambda: None
         self.on_parked: Callable[[], None] = lambda: None
         self._begin()
 

@@ -284,3 +284,32 @@ def test_an_app_without_any_session_cookie_name_is_bearable() -> None:
     mount = mounted()
     mount.up(app, 0)
     assert mount.session_cookie == "trades_session"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "fails", "steps"),
+    [
+        (False, False, ["app"]),
+        (True, False, ["before", "app", "after"]),
+        (True, True, ["before", "app"]),
+    ],
+)
+def test_an_app_that_blocks_does_so_without_a_turn(
+    blocks: bool, fails: bool, steps: list[str]
+) -> None:
+    """One that fails has its answer made without another one."""
+    done: list[str] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        done.append("app")
+        if fails:
+            raise ValueError
+        return echo(environ, start_response)
+
+    mount = mounted()
+    mount.walls.bulkhead.before_waiting = lambda: done.append("before")
+    mount.walls.bulkhead.after_waiting = lambda: done.append("after")
+    mount.up(app, 0.5)
+    mount.blocks = blocks
+    assert answer(mount).status_code == (500 if fails else 200)
+    assert done == steps

@@ -181,6 +181,158 @@ def test_a_job_that_is_about_to_wait_gives_way_at_once(clock: Clock) -> None:
     assert done == ["first", "waits", "another"]
 
 
+class Returning:
+    """A pool of jobs, one of which has lost its turn and asks for another one when it is told to.
+
+    Attributes:
+        order: what was done, in the order in which it was.
+    """
+
+    def __init__(self, eventually: Callable[[Callable[[], bool]], None]) -> None:
+        self._eventually = eventually
+        self.order: list[str] = []
+        self.asks, self.ends = threading.Event(), threading.Event()
+        self._begun: dict[str, threading.Event] = {
+            name: threading.Event() for name in ("returns", "has the turn", "waits")
+        }
+        self.pool: Pool[str] = Pool(self._answer, 8)
+        self.put("returns")
+        self.put("has the turn")
+
+    def put(self, job: str, *, begins: bool = True) -> None:
+        self.pool.put(job)
+        if begins:
+            assert self._begun[job].wait(PATIENCE)
+
+    def ask(self) -> None:
+        """Have the job that returns ask for a turn, and wait until it does."""
+        self.asks.set()
+        self._eventually(lambda: bool(self.pool._returning))
+
+    def is_back(self) -> None:
+        """Wait until the job that returns is done."""
+        self._eventually(lambda: "returns" in self.order)
+
+    def is_free(self) -> None:
+        """Wait until nobody has a turn."""
+        self._eventually(lambda: not self.pool._turns)
+
+    def end(self) -> None:
+        self.ends.set()
+        self._eventually(lambda: len(self.order) == 3)
+        self.is_free()
+        self.pool.shutdown()
+        assert not self.pool._returning
+
+    def _answer(self, job: str) -> None:
+        self._begun[job].set()
+        if job == "returns":
+            self.pool.give_way()
+            assert self.asks.wait(PATIENCE)
+            self.pool.take_turn()
+        elif job == "has the turn":
+            assert self.ends.wait(PATIENCE)
+        self.order.append(job)
+
+
+@pytest.fixture
+def returning(
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Callable[[Callable[[], bool]], None],
+) -> Returning:
+    """Return one that waits for a turn for as long as a test takes."""
+    monkeypatch.setattr(module, "TURN", 2 * PATIENCE)
+    return Returning(eventually)
+
+
+def test_who_comes_back_has_the_turn_before_those_that_wait(returning: Returning) -> None:
+    returning.put("waits", begins=False)
+    returning.ask()
+    returning.end()
+    assert returning.order == ["has the turn", "returns", "waits"]
+
+
+@pytest.mark.parametrize("gives", ["way", "look"])
+def test_who_comes_back_has_a_turn_that_another_one_loses(
+    returning: Returning, clock: Clock, gives: str
+) -> None:
+    returning.put("waits", begins=False)
+    returning.ask()
+    if gives == "look":
+        clock.pass_by(3 * PATIENCE, busy=1)
+        returning.pool.look()
+    else:
+        [holder] = returning.pool._turns
+        returning.pool._own.lock = holder  # as that thread would
+        returning.pool.give_way()
+        del returning.pool._own.lock
+    returning.is_back()
+    returning.end()
+    assert returning.order[0] == "returns"
+
+
+def test_a_turn_that_is_lost_is_for_who_comes_back_though_nobody_waits(
+    returning: Returning,
+) -> None:
+    returning.ask()
+    [holder] = returning.pool._turns
+    returning.pool._own.lock = holder
+    returning.pool.give_way()
+    del returning.pool._own.lock
+    returning.is_back()
+    returning.put("waits")
+    returning.end()
+
+
+def test_who_comes_back_goes_on_without_a_turn_where_none_comes(
+    returning: Returning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TURN", TURN)
+    returning.asks.set()
+    returning.is_back()
+    assert len(returning.pool._turns) == 1
+    assert not returning.pool._returning
+    returning.put("waits", begins=False)
+    returning.end()
+    assert returning.order == ["returns", "has the turn", "waits"]
+
+
+def test_who_comes_back_has_a_free_turn_at_once(returning: Returning) -> None:
+    returning.ends.set()
+    returning.is_free()
+    returning.asks.set()
+    returning.is_back()
+    returning.put("waits")
+    returning.end()
+
+
+def test_who_has_a_turn_keeps_it(
+    clock: Clock, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    turns: list[float] = []
+
+    def answer(job: int) -> None:
+        clock.now += 1
+        pool.take_turn()
+        turns.extend(pool._turns.values())
+
+    pool = Pool(answer, 1)
+    pool.take_turn()  # nothing happens: this thread is none of the pool's
+    pool.put(0)
+    eventually(lambda: bool(turns) and not pool._turns)
+    pool.shutdown()
+    assert turns == [1000.0]
+
+
+def test_who_comes_back_goes_on_where_the_pool_ends(returning: Returning) -> None:
+    returning.put("waits", begins=False)
+    returning.ask()
+    returning.pool.shutdown()
+    returning.is_back()
+    returning.end()
+
+
 def test_a_nap_ends_when_the_last_job_has_begun(
     jobs: Callable[[int], Jobs], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
