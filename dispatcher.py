@@ -20,7 +20,6 @@ from werkzeug.exceptions import HTTPException
 import config
 from shared_utils import look
 from shared_utils.hosting import pages
-from shared_utils.hosting.blocking import Blocking
 from shared_utils.hosting.counting import count
 from shared_utils.hosting.development import is_reloaders_parent
 from shared_utils.hosting.edge import Edge
@@ -61,11 +60,9 @@ class Host(Flask):
             before_waiting: what a thread calls that is about to wait, for a slot or in an app.
             after_waiting: what it calls where an app has waited and is done.
         """
-        row = pages.row_of(self)
-        bulkhead = row.walls.bulkhead
+        bulkhead = pages.row_of(self).walls.bulkhead
         bulkhead.scale(threads)
         bulkhead.before_waiting, bulkhead.after_waiting = before_waiting, after_waiting
-        Blocking(row.recorder, row.mounts).begin()
 
     def share_cpu(self) -> None:
         """From here on, have apps that compute leave the others their share of the CPU time."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from shared_utils.hosting import cookies
+from shared_utils.hosting.blocking import Habit
 from shared_utils.hosting.maintenance import (
     RETRY_AFTER,
     Maintenance,
@@ -46,7 +47,7 @@ class Mounted:
         build_seconds: how long its last successful build took.
         failure: in a few words, why it is down; empty where it is not.
         portal: prefix of the mount that shows all others; None in that one, or without one.
-        blocks: its requests wait for something, so they keep nobody waiting (`blocking.py`).
+        habit: whether its requests wait for something.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Mounted:
         self.build_seconds: float | None = None
         self.failure = ""
         self.portal: str | None = None
-        self.blocks = False
+        self.habit = Habit()
         self.place(mount)
 
     def place(self, mount: Mount) -> None:
@@ -164,8 +165,8 @@ class Mounted:
         app_name.set(name)
         record = current.get()
         record.app = name
-        maintenance = self._maintenance
-        if monotonic() >= maintenance.all_open_until:
+        maintenance, now = self._maintenance, monotonic()
+        if now >= maintenance.all_open_until:
             message = maintenance.message_for(name)
             if message is not None:
                 return self._unavailable(environ, message)(environ, start_response)
@@ -175,7 +176,9 @@ class Mounted:
         if not exchange.hold(name, app is not None):
             record.shed = "threads"
             return self._busy(environ)(environ, start_response)
+        was_parked = False
         if not exchange.runs:
+            was_parked = True
             began, left = monotonic(), mount.limits.queue_timeout
             if app is None:
                 app = self._built_by_now()
@@ -193,7 +196,12 @@ class Mounted:
         cookie = environ.get("HTTP_COOKIE")
         if cookie is not None and self._kept_out:
             self._strip(environ, cookie)
-        return exchange.begin(app, self.blocks)
+        if was_parked:  # its turn is another one's already
+            return exchange.begin(app, blocks=True)
+        habit = self.habit
+        if now < habit.looks_at:
+            return exchange.begin(app)
+        return habit.begin(exchange, app, now)
 
     def _scoped(self, headers: cookies.Headers, script_name: str) -> cookies.Headers:
         """Return headers with cookies as they may leave this mount."""

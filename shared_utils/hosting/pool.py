@@ -10,6 +10,7 @@ is while jobs wait: one where they compute, more where each is blocked for a whi
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -47,7 +48,8 @@ class Pool(Generic[Job]):
     def __init__(self, answer: Callable[[Job], object], size: int) -> None:
         self._answer, self._size = answer, size
         # Held for a few steps of this module's own code, in which no garbage is collected: the
-        # finalizer of an app must not run there.
+        # finalizer of an app must not run there. Threads of the pool take it without `with`, which
+        # makes something as it ends; the main thread takes it so, for the sake of its signals.
         self._lock = threading.Lock()
         self._jobs: deque[Job] = deque()
         self._resting: list[threading.Lock] = []
@@ -107,9 +109,14 @@ class Pool(Generic[Job]):
         thread: threading.Lock | None = getattr(self._own, "lock", None)
         if thread is None:  # none of this pool's
             return
-        with self._lock:
-            if self._turns.pop(thread, None) is not None and (self._returning or self._jobs):
+        self._lock.acquire()
+        try:
+            if self._turns.pop(thread, None) is None:
+                return
+            if (self._returning or self._jobs) and len(self._turns) < self._most:
                 self._wake()
+        finally:
+            self._lock.release()
 
     def take_turn(self) -> None:
         """Have a turn again for what is left of a job that has waited: before those that wait.
@@ -121,18 +128,24 @@ class Pool(Generic[Job]):
         me: threading.Lock | None = getattr(self._own, "lock", None)
         if me is None:  # none of this pool's
             return
-        with self._lock:
+        self._lock.acquire()
+        try:
             if me in self._turns:
                 return
             if len(self._turns) < self._most:
                 self._turns[me] = monotonic()
                 return
             self._returning.append(me)
+        finally:
+            self._lock.release()
         has_come = me.acquire(timeout=TURN)
-        with self._lock:
+        self._lock.acquire()
+        try:
             if me in self._returning:
                 self._returning.remove(me)
                 return
+        finally:
+            self._lock.release()
         if not has_come:  # it came in between
             me.acquire()
 
@@ -141,7 +154,7 @@ class Pool(Generic[Job]):
         now = monotonic()
         if now - self._weighed_at >= WINDOW:
             self._weigh(now)
-        if not self._jobs:
+        if not self._jobs:  # who asks for a turn again waits for no longer than one
             return
         # No list of pairs: those may set off a garbage collection, in which turns begin and end.
         for thread in list(self._turns):
@@ -167,7 +180,8 @@ class Pool(Generic[Job]):
         self._has_ended = True
         for thread in self._threads:  # one may be on its way from a rest to a turn
             if thread.locked():
-                thread.release()
+                with contextlib.suppress(RuntimeError):  # it was given a turn in between
+                    thread.release()
 
     def _weigh(self, now: float) -> None:
         """See how busy the process has been since the last time, and whether jobs had to wait."""
@@ -184,15 +198,20 @@ class Pool(Generic[Job]):
 
         False where there is none. Needs the lock.
         """
+        now = monotonic()  # first: it fails where the thread has recursed too deep
         if self._returning:
             thread = self._returning.popleft()
         elif self._resting:
             thread = self._resting.pop()
         else:
             return False
-        self._turns[thread] = monotonic()
+        self._turns[thread] = now
         if thread.locked():  # else the end of the pool has woken it
-            thread.release()
+            # As in the backlog: nothing that the garbage collector counts is made before this.
+            try:  # noqa: SIM105
+                thread.release()
+            except RuntimeError:  # it has just done so
+                pass
         return True
 
     def _start(self) -> None:
@@ -219,15 +238,29 @@ class Pool(Generic[Job]):
             if job is not None:
                 self._answer(job)
                 del job  # or what it holds would live until the next one comes
-            elif self._has_ended:  # looked at last: whoever ends the pool later finds it resting
-                return
-            else:
+            elif not self._has_ended:  # looked at last: who ends the pool later finds it resting
                 me.acquire()
+            elif self._leaves(me):
+                return
+
+    def _leaves(self, me: threading.Lock) -> bool:
+        """Rest no more, as the pool has ended; False where a turn was given meanwhile."""
+        self._lock.acquire()
+        try:
+            if me in self._resting:
+                self._resting.remove(me)
+                return True
+        finally:
+            self._lock.release()
+        return False
 
     def _next(self, me: threading.Lock) -> Job | None:
         """Return a job and have a turn, or rest."""
-        with self._lock:
+        self._lock.acquire()
+        try:
             self._turns.pop(me, None)
+            if self._has_ended and me in self._resting:  # the end of the pool has woken it
+                self._resting.remove(me)
             while self._returning and len(self._turns) < self._most:
                 self._wake()
             if self._jobs and len(self._turns) < self._most:
@@ -239,4 +272,6 @@ class Pool(Generic[Job]):
                 return job
             self._ran_dry = self._ran_dry or not self._jobs
             self._resting.append(me)
+        finally:
+            self._lock.release()
         return None

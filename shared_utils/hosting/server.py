@@ -122,8 +122,11 @@ def booted(worker: Any) -> None:
     """Set up a worker that has its application."""
     serving.begin(workers=worker.cfg.workers, threads=worker.cfg.threads)
     if serve_with := getattr(worker.wsgi, "serve_with", None):
-        steps = [getattr(worker, name, lambda: None) for name in ("give_way", "take_turn")]
-        serve_with(worker.cfg.threads, *steps)
+        serve_with(
+            worker.cfg.threads,
+            before_waiting=getattr(worker, "give_way", lambda: None),
+            after_waiting=getattr(worker, "take_turn", lambda: None),
+        )
     if share := getattr(worker.wsgi, "share_cpu", None):
         share()
     if _settings:

@@ -100,16 +100,16 @@ class Exchange(Clock, Permit, Telling):
 
         Args:
             app: the app.
-            blocks: it is expected to wait for something.
+            blocks: it is expected to wait for something, or was parked: it has no turn meanwhile.
         """
         environ = dict(self._environ)
         if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
             limit = self._terms.mount.limits.max_body
             self._body = Body(environ["wsgi.input"], limit, self)
             environ["wsgi.input"] = self._body.reader()
+        if blocks:
+            self.bulkhead.before_waiting()
         try:
-            if blocks:
-                self.bulkhead.before_waiting()
             first = self._in_app(self._called, app, environ)
             if blocks:
                 self.bulkhead.after_waiting()

@@ -1,61 +1,71 @@
-"""Whose requests wait is found out by what they took, and tried anew now and then."""
+"""Whose requests wait is found out by what some of them take, and tried anew now and then."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared_utils.hosting import blocking as module
-from shared_utils.hosting.blocking import (
-    ENOUGH,
-    FIRST,
-    LONGEST,
-    PART,
-    SAMPLED,
-    SETTLE,
-    Blocking,
-)
-from shared_utils.hosting.pool import TURN
-from shared_utils.hosting.telemetry.record import Record
-from shared_utils.hosting.telemetry.recorder import Recorder
+from shared_utils.hosting.blocking import ENOUGH, EVERY, GRACE, LONG, LONGEST, PART, SETTLE, Habit
 
-CPU = 0.0003
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
-@dataclasses.dataclass
-class Mount:
-    blocks: bool = False
+class Exchange:
+    """A request, as far as it is begun with."""
+
+    def __init__(self, host: Host, meanwhile: Callable[[], object]) -> None:
+        self.host, self.meanwhile = host, meanwhile
+
+    def begin(self, app: WSGIApplication, blocks: bool = False) -> Iterable[bytes]:
+        self.host.gave_way.append(blocks)
+        self.meanwhile()
+        return [b"answered"]
 
 
 class Host:
-    """Two apps, and a time that goes by where a test says so."""
+    """An app, and a time that goes by where a test says so."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
+        self.now, self.used, self.used_by_thread = 1000.0, 50.0, 5.0
         monkeypatch.setattr(module, "monotonic", lambda: self.now)
-        self.mounts = {"slow": Mount(), "quick": Mount()}
-        self.recorder = Recorder()
-        Blocking(self.recorder, self.mounts).begin()
+        monkeypatch.setattr(module, "process_time", lambda: self.used)
+        monkeypatch.setattr(module, "thread_time", lambda: self.used_by_thread)
+        self.habit = Habit()
+        self.gave_way: list[bool] = []
+        """Of each request so far, whether it did."""
 
-    @property
-    def slow_blocks(self) -> bool:
-        return self.mounts["slow"].blocks
+    def request(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Begin with a request, as a mount does."""
+        exchange: Any = Exchange(self, meanwhile)
+        app: Any = None
+        before = len(self.gave_way)
+        if self.now < self.habit.looks_at:
+            exchange.begin(app)
+        else:
+            assert self.habit.begin(exchange, app, self.now) == [b"answered"]
+        assert len(self.gave_way) > before
 
-    def end(self, *records: Record) -> None:
-        """Have so many requests end, one after the other, that each of these is looked at."""
-        for record in records:
-            self.recorder._tell([record] * SAMPLED)
+    def requests(self, *waits: float, cpu: float = 0.0003, busy: float = 0.5) -> None:
+        """Begin with requests that compute, and wait for so many seconds.
 
-    def record(
-        self, app: str = "slow", *, blocked: float = 0.0, waited: float = 0.0, began: float = 0.0
-    ) -> Record:
-        record = Record("an-id-of-16-char", app, came_at=self.now - began)
-        record.waited, record.cpu = waited, CPU
-        record.duration = waited + CPU + blocked
-        return record
+        Args:
+            busy: seconds of CPU that the process takes in each.
+        """
+
+        def go_by(wait: float) -> None:
+            self.now += wait + cpu
+            self.used += busy * (wait + cpu)
+            self.used_by_thread += cpu
+
+        for wait in waits:
+            self.request(partial(go_by, wait))
 
 
 @pytest.fixture
@@ -63,107 +73,131 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(monkeypatch)
 
 
-def blocked_for_long(host: Host) -> None:
-    """Have enough requests end that were blocked."""
-    host.end(*[host.record(blocked=10 * TURN) for _ in range(ENOUGH)])
+WAIT = 2 * LONG
+WAITING, QUICK = [WAIT] * ENOUGH, [0.0] * ENOUGH
 
 
-def quick(host: Host) -> None:
-    host.end(*[host.record() for _ in range(ENOUGH)])
+def test_an_app_whose_requests_wait_gives_its_turns_up(host: Host) -> None:
+    host.requests(*WAITING[1:])
+    assert not host.habit.blocks
+    host.requests(WAIT)
+    assert host.habit.blocks
+    assert not any(host.gave_way)
+    host.requests(WAIT, WAIT)
+    assert host.gave_way[-3:] == [False, True, True]
 
 
-def test_an_app_blocks_whose_requests_wait_for_longer_than_a_turn(host: Host) -> None:
-    blocked_for_long(host)
-    assert host.slow_blocks
-    assert not host.mounts["quick"].blocks
+@pytest.mark.parametrize(
+    "kind",
+    [{"wait": LONG / 2}, {"wait": 0.0, "cpu": 2 * LONG}, {"wait": WAIT, "busy": 1.0}],
+    ids=["a little", "computing", "while others compute"],
+)
+def test_another_one_keeps_them(host: Host, kind: dict[str, float]) -> None:
+    wait, other = kind["wait"], {name: kind[name] for name in kind if name != "wait"}
+    for _ in range(3):
+        host.requests(*[wait] * ENOUGH, **other)
+        host.now += 2 * EVERY
+    assert not any(host.gave_way)
 
 
-def test_not_before_enough_of_them_are_seen(host: Host) -> None:
-    host.end(*[host.record(blocked=10 * TURN) for _ in range(ENOUGH - 1)])
-    assert not host.slow_blocks
-
-
-@pytest.mark.parametrize(("blocked", "waited"), [(TURN / 2, 0.0), (0.0, 1.0)])
-def test_a_short_wait_and_one_before_the_app_is_called_do_not_count(
-    host: Host, blocked: float, waited: float
-) -> None:
-    host.end(*[host.record(blocked=blocked, waited=waited) for _ in range(4 * ENOUGH)])
-    assert not host.slow_blocks
-
-
-@given(blocked=st.integers(0, ENOUGH))
-def test_a_part_of_them_is_enough(blocked: int) -> None:
+@given(waits=st.lists(st.booleans(), min_size=ENOUGH, max_size=ENOUGH))
+def test_it_takes_a_part_of_them(waits: list[bool]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         host = Host(patch)
-        for number in range(ENOUGH):
-            host.end(host.record(blocked=10 * TURN if number < blocked else 0.0))
-        assert host.slow_blocks is (blocked > PART * ENOUGH)
+        host.requests(*[WAIT if waits_long else 0.0 for waits_long in waits])
+        assert host.habit.blocks is (sum(waits) > PART * ENOUGH)
 
 
-def test_some_of_those_told_of_at_once_stand_for_all(host: Host) -> None:
-    many = [host.record(blocked=10 * TURN) for _ in range(ENOUGH * SAMPLED)]
-    host.recorder._tell(many[: -2 * SAMPLED])
-    assert not host.slow_blocks
-    host.recorder._tell(many[: 2 * SAMPLED])
-    assert host.slow_blocks
+def test_of_an_app_that_keeps_them_some_are_looked_at_now_and_then(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.requests(*QUICK)
+    looked_at = host.habit.looks_at
+    assert looked_at == host.now + EVERY
+    host.requests(*[0.0] * 100)
+    assert host.habit.looks_at == looked_at
+    host.now = looked_at
+    host.requests(*WAITING)
+    assert host.habit.blocks
 
 
-def test_a_request_that_was_shed_says_nothing(host: Host) -> None:
+def all_at_once(host: Host, after: Callable[[], object], count: int = ENOUGH) -> None:
+    """Begin with so many requests, each while the one before it runs; then with ``after``."""
+    if count:
+        host.request(lambda: all_at_once(host, after, count - 1))
+    else:
+        after()
+
+
+def test_those_that_do_not_come_back_count_as_waiting(host: Host) -> None:
+    def later() -> None:
+        host.requests(0.0, 0.0)
+        assert not host.habit.blocks
+        host.now += GRACE
+        host.requests(0.0)
+        assert host.habit.blocks
+        assert host.gave_way == [False] * (ENOUGH + 2) + [True]
+        tried_at = host.habit._tried_at
+        ended.append(tried_at)
+
+    ended: list[float] = []
+    all_at_once(host, later)
+    # What they took is of a time that was judged.
+    assert host.habit.blocks
+    assert [host.habit._tried_at] == ended
+
+
+def test_one_that_fails_counts_as_waiting(host: Host) -> None:
+    def fail() -> None:
+        raise RuntimeError("the server's")
+
     for _ in range(ENOUGH):
-        shed = host.record()
-        shed.shed = "queue_timeout"
-        host.end(shed, shed, shed, host.record(blocked=10 * TURN))
-    assert host.slow_blocks
-
-
-def test_what_is_of_no_mount_is_left_out(host: Host) -> None:
-    host.end(*[host.record("", blocked=1.0), host.record("gone", blocked=1.0)] * ENOUGH)
-    assert not host.slow_blocks
+        with pytest.raises(RuntimeError):
+            host.request(fail)
+    host.now += GRACE
+    host.requests(0.0)
+    assert host.habit.blocks
 
 
 def tries(host: Host) -> float:
     """Let time go by until it is tried anew; return how long that was."""
     began = host.now
-    while host.slow_blocks:
-        host.now += FIRST / 16
-        host.end(host.record(blocked=10 * TURN, began=FIRST))
-        assert host.now - began <= LONGEST + FIRST
+    while host.habit.blocks:
+        host.now += EVERY / 16
+        host.requests(0.0, cpu=0.0)
+        assert host.now - began <= LONGEST + EVERY
     return host.now - began
 
 
 def test_it_is_tried_anew_and_more_and_more_rarely(host: Host) -> None:
-    blocked_for_long(host)
+    host.requests(*WAITING)
     pauses = []
     for _ in range(7):
         pauses.append(tries(host))
-        host.now += 2 * SETTLE
-        blocked_for_long(host)
-        assert host.slow_blocks
+        assert not host.gave_way[-1]
+        host.now += SETTLE
+        host.requests(*WAITING)
+        assert host.habit.blocks
     assert pauses == [1, 2, 4, 8, 16, 16, 16]
 
 
-def test_an_app_that_waits_no_more_has_turns_again(host: Host) -> None:
-    blocked_for_long(host)
+def test_an_app_that_waits_no_more_keeps_its_turns_again(host: Host) -> None:
+    host.requests(*WAITING)
     for _ in range(3):
         tries(host)
-        host.now += 2 * SETTLE
-        quick(host)
-        assert not host.slow_blocks
-        blocked_for_long(host)
-        assert host.slow_blocks
-    assert tries(host) == FIRST
+        host.now += SETTLE
+        host.requests(*QUICK)
+        assert not host.habit.blocks
+        host.now += EVERY
+        host.requests(*WAITING)
+        assert host.habit.blocks
+    assert tries(host) == EVERY
 
 
-def test_what_began_before_a_try_or_right_after_says_nothing(host: Host) -> None:
-    blocked_for_long(host)
+def test_who_competed_up_to_a_try_may_end_before_it_is_looked(host: Host) -> None:
+    host.requests(*WAITING)
     tries(host)
-    for _ in range(2 * ENOUGH):
-        host.end(host.record(blocked=10 * TURN, began=1.0), host.record(blocked=10 * TURN))
-    assert not host.slow_blocks
-    host.now += 2 * SETTLE
-    quick(host)
-    assert not host.slow_blocks
-    # What came before and has waited for its thread began after that.
-    waited = [host.record(blocked=10 * TURN, began=1.0, waited=1.0) for _ in range(ENOUGH)]
-    host.end(*waited)
-    assert host.slow_blocks
+    began = host.now
+    host.requests(*[SETTLE / 2 / ENOUGH] * ENOUGH)
+    assert host.habit.looks_at == began + SETTLE
+    assert not host.habit._cohort.begun

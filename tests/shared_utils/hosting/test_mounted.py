@@ -310,6 +310,26 @@ def test_an_app_that_blocks_does_so_without_a_turn(
     mount.walls.bulkhead.before_waiting = lambda: done.append("before")
     mount.walls.bulkhead.after_waiting = lambda: done.append("after")
     mount.up(app, 0.5)
-    mount.blocks = blocks
+    mount.habit.blocks, mount.habit._tried_at = blocks, time.monotonic() + 100
     assert answer(mount).status_code == (500 if fails else 200)
     assert done == steps
+
+
+def test_who_was_parked_has_lost_its_turn_and_asks_for_another() -> None:
+    done: list[str] = []
+    mount = mounted(limits=Limits(queue_timeout=100, max_running=1))
+    bulkhead = mount.walls.bulkhead
+    first = Permit(bulkhead)
+    assert first.hold("trades", at_once=True)
+    bulkhead.before_waiting = lambda: done.append("before")
+    bulkhead.on_parked = first.let_go
+    bulkhead.after_waiting = lambda: done.append("after")
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        done.append("app")
+        return echo(environ, start_response)
+
+    mount.up(app, 0.5)
+    assert answer(mount).status_code == 200
+    assert done == ["before", "before", "app", "after"]
+    assert not mount.habit._cohort.begun

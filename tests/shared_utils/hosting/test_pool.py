@@ -224,10 +224,17 @@ class Returning:
         self.pool.shutdown()
         assert not self.pool._returning
 
+    def finish(self) -> None:
+        """Let everything end, wherever a test has stopped."""
+        self.asks.set()
+        self.ends.set()
+        self.pool.shutdown()
+
     def _answer(self, job: str) -> None:
+        if job == "returns":
+            self.pool.give_way()  # first: who puts the next job has to find that turn free
         self._begun[job].set()
         if job == "returns":
-            self.pool.give_way()
             assert self.asks.wait(PATIENCE)
             self.pool.take_turn()
         elif job == "has the turn":
@@ -240,10 +247,12 @@ def returning(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     eventually: Callable[[Callable[[], bool]], None],
-) -> Returning:
-    """Return one that waits for a turn for as long as a test takes."""
+) -> Iterator[Returning]:
+    """Yield one that waits for a turn for as long as a test takes."""
     monkeypatch.setattr(module, "TURN", 2 * PATIENCE)
-    return Returning(eventually)
+    made = Returning(eventually)
+    yield made
+    made.finish()
 
 
 def test_who_comes_back_has_the_turn_before_those_that_wait(returning: Returning) -> None:
@@ -323,6 +332,125 @@ def test_who_has_a_turn_keeps_it(
     eventually(lambda: bool(turns) and not pool._turns)
     pool.shutdown()
     assert turns == [1000.0]
+
+
+class Held:
+    """A lock that a thread of the pool rests on; ``meanwhile`` comes as its wait is over."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.is_held, self._meanwhile = True, meanwhile
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            self._meanwhile()
+            return False
+        assert not self.is_held
+        self.is_held = True
+        return True
+
+    def locked(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        if not self.is_held:
+            raise RuntimeError("release unlocked lock")
+        self.is_held = False
+
+
+class Posed:
+    """A pool without threads: those that stand for some do what a test has them do."""
+
+    def __init__(self, *turns: Held) -> None:
+        self.pool: Pool[int] = Pool(lambda job: None, 8)
+        self.pool._turns = dict.fromkeys(turns, 1000.0)  # type: ignore[arg-type]
+
+    def by(self, thread: Held, step: Callable[[], object]) -> None:
+        before = getattr(self.pool._own, "lock", None)
+        self.pool._own.lock = thread
+        step()
+        self.pool._own.lock = before
+
+
+def test_a_turn_that_comes_as_the_wait_is_over_is_taken(clock: Clock) -> None:
+    other = Held()
+    posed = Posed(other)
+    pool = posed.pool
+    me = Held(lambda: posed.by(other, pool.give_way))
+    posed.by(me, pool.take_turn)
+    assert me.is_held
+    assert list(pool._turns) == [me]  # type: ignore[comparison-overlap]
+    assert not pool._returning
+
+
+def test_a_turn_too_many_is_given_to_nobody(clock: Clock) -> None:
+    one, other, asks = Held(), Held(), Held()
+    posed = Posed(one, other)
+    posed.pool._returning.append(asks)  # type: ignore[arg-type]
+    posed.by(one, posed.pool.give_way)
+    assert asks.is_held
+    posed.by(other, posed.pool.give_way)
+    assert not asks.is_held
+
+
+def test_the_end_of_the_pool_may_come_between_two_steps_of_a_turn(clock: Clock) -> None:
+    woken = Held()
+    woken.is_held = False
+    pool = Posed().pool
+    pool._resting.append(woken)  # type: ignore[arg-type]
+    with pool._lock:
+        assert pool._wake()
+    pool._threads.append(woken)  # type: ignore[arg-type]
+    pool.shutdown()
+
+
+def test_a_thread_that_cannot_be_woken_goes_on_resting(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recursed_too_deep() -> float:
+        raise RecursionError
+
+    one, rests = Held(), Held()
+    posed = Posed(one)
+    posed.pool._resting.append(rests)  # type: ignore[arg-type]
+    posed.pool._jobs.append(0)
+    monkeypatch.setattr(module, "monotonic", recursed_too_deep)
+    with pytest.raises(RecursionError):
+        posed.by(one, posed.pool.give_way)
+    assert posed.pool._resting == [rests]  # type: ignore[comparison-overlap]
+    assert rests.is_held
+    assert not posed.pool._lock.locked()
+
+
+def test_what_waits_when_the_pool_ends_is_done_though_its_turn_was_given_up(
+    clock: Clock, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    done: list[str] = []
+    both, begun, goes = threading.Barrier(2), threading.Event(), threading.Event()
+
+    def answer(job: str) -> None:
+        if job in ("one", "other"):
+            both.wait(PATIENCE)
+        elif job == "first":
+            begun.set()
+            assert goes.wait(PATIENCE)
+            pool.give_way()
+        done.append(job)
+
+    pool = Pool(answer, 2)
+    for job in ("one", "other"):
+        pool.put(job)
+    clock.pass_by(2 * TURN, busy=1)
+    pool.look()
+    eventually(lambda: len(pool._resting) == 2)
+    pool._most = 1
+    for job in ("first", "second"):
+        pool.put(job)
+    assert begun.wait(PATIENCE)
+    pool.shutdown()
+    eventually(lambda: not pool._resting)
+    goes.set()
+    eventually(lambda: sorted(done) == ["first", "one", "other", "second"])
+    eventually(lambda: not pool._turns)
 
 
 def test_who_comes_back_goes_on_where_the_pool_ends(returning: Returning) -> None:
@@ -672,7 +800,10 @@ def test_jobs_that_come_at_any_time_are_done_once_each() -> None:
 
     def answer(job: int) -> None:
         if job % 10 < 2:  # blocked until another one begins
+            if job % 20 < 2:
+                pool.give_way()
             pairs.wait(PATIENCE)
+            pool.take_turn()
         elif job % 3 == 0:
             sum(range(10_000))
         done.append(job)
