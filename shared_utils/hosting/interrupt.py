@@ -135,14 +135,13 @@ os.register_at_fork(after_in_child=_reset_after_fork)
 
 def _is_safe(innermost: FrameType, inside: str) -> bool:
     if not inside:
-        is_installed = innermost.f_code.co_filename.startswith(_INSTALLED)
+        is_installed = _is_installed(innermost)
         return not _is_being_imported(innermost) if is_installed else _is_of_app(innermost)
     frame: FrameType | None = innermost
     while frame is not None:
-        file = frame.f_code.co_filename
-        if frame is not innermost and file.startswith(inside):
+        if frame is not innermost and frame.f_code.co_filename.startswith(inside):
             return True
-        if not (_is_of_app(frame) or file.startswith(_INSTALLED)):
+        if not (_is_of_app(frame) or _is_installed(frame)):
             return False
         frame = frame.f_back
     return False
@@ -159,3 +158,8 @@ def _is_being_imported(frame: FrameType | None) -> bool:
 
 def _is_of_app(frame: FrameType) -> bool:
     return not frame.f_code.co_filename.startswith(("<", _HOST, *_STANDARD, *_INSTALLED))
+
+
+def _is_installed(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return file.startswith(_INSTALLED) and not file.startswith(_HOST)  # which may be installed too

@@ -133,16 +133,42 @@ IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 )
 def test_where_it_is_safe(files: list[str], safe: bool) -> None:
     """The files of a thread's frames, the outermost first."""
+    assert is_safe(files) is safe
+
+
+@pytest.mark.parametrize(
+    ("files", "safe"),
+    [
+        pytest.param(["walls/barrier.py", APP], True, id="app"),
+        pytest.param(["walls/barrier.py", APP, "pool.py"], False, id="host"),
+        pytest.param(["walls/barrier.py", APP, f"{INSTALLED}/flask/app.py"], True, id="installed"),
+        pytest.param(["walls/barrier.py"], False, id="wall"),
+    ],
+)
+def test_the_host_is_not_safe_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch, files: list[str], safe: bool
+) -> None:
+    """As with ``pip install`` of what ``pip wheel`` has made of it."""
+    host = f"{INSTALLED}/shared_utils/hosting/"
+    monkeypatch.setattr(interrupt, "_HOST", host)
+    placed = [file if file.startswith("/") else f"{host}{file}" for file in files]
+    assert is_safe(placed, inside=f"{host}walls/") is safe
+    assert is_safe(placed) is safe
+
+
+def is_safe(files: list[str], inside: str = "") -> bool:
+    """Ask in a frame of the last of these files, which is called by those before."""
     judged: list[bool] = []
     names: dict[str, object] = {
-        "judge": lambda: judged.append(interrupt._is_safe(sys._getframe(1), ""))
+        "judge": lambda: judged.append(interrupt._is_safe(sys._getframe(1), inside))
     }
     code = compile("judge()", files[-1], "exec")
     for file in reversed(files[:-1]):
         names = {"inner": code, "names": names}
         code = compile("exec(inner, names)", file, "exec")
     exec(code, names)
-    assert judged == [safe]
+    [safe] = judged
+    return safe
 
 
 def test_a_stack_shows_the_innermost_line_last() -> None:
