@@ -42,6 +42,8 @@ class Bench:
         self.mounts: dict[str, Mounted] = {}
         self.builds: dict[str, Callable[[], WSGIApplication]] = {}
         self.order: list[str] = []
+        self.threads: list[threading.Thread] = []
+        """Those of the builds, in the same order."""
         self.renewed: list[str] = []
         self.announced: list[str] = []
         self.builder: Builder
@@ -89,6 +91,7 @@ class Bench:
 
     def _build(self, mounted: Mounted) -> WSGIApplication:
         self.order.append(mounted.mount.name)
+        self.threads.append(threading.current_thread())
         return self.builds[mounted.mount.name]()
 
     def states(self) -> dict[str, str]:
@@ -126,18 +129,23 @@ def failing(error: BaseException) -> Callable[[], WSGIApplication]:
 @contextlib.contextmanager
 def hanging() -> Iterator[Callable[[], WSGIApplication]]:
     """A build that hangs in C, where nothing can interrupt it, until the block is left."""
-    lock = threading.Lock()
-    lock.acquire()
+    locks: list[threading.Lock] = []  # of each its own: one that is interrupted keeps none waiting
+    is_left = threading.Event()
 
     def build() -> WSGIApplication:
+        lock = threading.Lock()
         lock.acquire()
-        lock.release()
+        locks.append(lock)
+        if not is_left.is_set():
+            lock.acquire()
         return app
 
     try:
         yield build
     finally:
-        lock.release()
+        is_left.set()
+        for lock in locks:
+            lock.release()
 
 
 def test_mounts_are_built_in_order_one_after_another(bench: Bench) -> None:
@@ -443,7 +451,7 @@ def test_a_mended_source_leaves_the_hung_build_behind(
         eventually(lambda: mounted.state == "up")
         up = mounted._app
         assert bench.order == ["a", "a"]
-    eventually(lambda: not any("rowhouse-build-a" in t.name for t in threading.enumerate()))
+    eventually(lambda: not bench.threads[0].is_alive())
     assert mounted._app is up
 
 
@@ -465,7 +473,7 @@ def test_a_hung_build_left_behind_does_not_speak_for_the_mount(
     modules.write("A = 2\n", name)
     eventually(lambda: mounted.state == "up")
     hung.release()
-    eventually(lambda: not any("rowhouse-build-a" in t.name for t in threading.enumerate()))
+    eventually(lambda: not bench.threads[0].is_alive())
     assert mounted.state == "up"
 
 
