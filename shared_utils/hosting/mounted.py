@@ -176,9 +176,8 @@ class Mounted:
         if not exchange.hold(name, app is not None):
             record.shed = "threads"
             return self._busy(environ)(environ, start_response)
-        was_parked = False
-        if not exchange.runs:
-            was_parked = True
+        was_parked = not exchange.runs
+        if was_parked:
             began, left = monotonic(), mount.limits.queue_timeout
             if app is None:
                 app = self._built_by_now()
