@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -39,3 +40,15 @@ def served(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Give a prefix and a kind of database."""
     how: tuple[str, str] = request.param
     return how
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Collect no garbage meanwhile: where a test goes down to the end of the stack.
+
+    There the finalizers of whatever tests before it have left behind would have no room, and their
+    errors would be this test's.
+    """
+    gc.disable()
+    yield
+    gc.enable()

@@ -42,6 +42,7 @@ def test_after_ten_tries_for_a_name_the_rest_is_refused(
     assert Person(accounts_app, accounts_prefix, "192.0.2.2").sign_in().status_code == 303
 
 
+@pytest.mark.usefixtures("uncollected")
 def test_a_body_that_cannot_be_read_does_not_begin_the_count_anew(
     make_accounts: Make, accounts_prefix: str
 ) -> None:

@@ -65,6 +65,7 @@ def test_what_cannot_be_read_gets_400(person: Person, sent: Any) -> None:
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
 
 
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"name": NaN', b"[" * 50000])
 def test_what_is_no_json_gets_400(person: Person, body: bytes) -> None:
     answer = person.client.post(

@@ -95,6 +95,7 @@ def test_markup_and_sql_in_a_field_are_only_text(trader: Trader, field: str) -> 
     assert len(trader.trades()) == 1
 
 
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize(
     "body",
     [
