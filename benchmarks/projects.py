@@ -133,14 +133,10 @@ _UNRECORDED = """\
 import random
 
 import dispatcher
-from halves import divided
+from halves import divided, here
+from shared_utils.hosting.own_headers import completed
+from shared_utils.hosting.telemetry.record import Record, current
 from shared_utils.logging import app_name, request_id
-
-HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "strict-origin-when-cross-origin"),
-    ("X-Frame-Options", "SAMEORIGIN"),
-)
 
 
 def create_app():
@@ -151,13 +147,16 @@ def create_app():
         given = environ["HTTP_X_REQUEST_ID"] = f"{random.getrandbits(64):016x}"
         request_id.set(given)
         app_name.set("")
+        try:
+            record = here.record
+        except AttributeError:
+            record = here.record = Record()  # one for all of a thread: others know headers by it
+        record.request_id, record.sound = given, None
+        current.set(record)
 
         def start(status, headers, exc_info=None):
-            present = {name.lower() for name, _ in headers}
-            added = [("X-Request-ID", given), *HEADERS]
-            if not {"x-request-id"}.isdisjoint(present):
-                added = added[1:]
-            return start_response(status, [*headers, *added], exc_info)
+            headers, _ = completed(headers, record)
+            return start_response(status, headers, exc_info)
 
         return inside(environ, start)
 

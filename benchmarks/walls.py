@@ -14,8 +14,8 @@ Then the load is the healthy app's alone, on 4, 64 and 200 connections, and 40 c
 the view that takes 200 ms and on one that takes 5 ms, each beside the plain dispatcher. The last is
 told of, not judged: an app whose requests all wait a little gains least from threads in turns.
 Last, the walls' own share of a request is what the worker's threads take for the half of the
-healthy app's requests that meets a wall, beside the half that does not (``halves.py``): over 4
-connections, and over one, where the worker sleeps between two requests. What all of Rowhouse takes
+healthy app's requests that meets a wall, beside the half that does not, whose headers the server
+has to check by itself, since no wall has done it (``halves.py``): over 4 connections, and over one, where the worker sleeps between two requests. What all of Rowhouse takes
 is the CPU time of the worker, one request at a time (``requests.py``), beside the plain dispatcher.
 
 Limits: load generators run on the same cores as what they measure. What takes the worker's GIL

@@ -8,15 +8,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from shared_utils.hosting.telemetry import trace_context
-from shared_utils.hosting.telemetry.answer import SAFE_HEADERS, Answer
+from shared_utils.hosting.telemetry.answer import Answer
 from shared_utils.hosting.telemetry.record import Record, current
 from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.logging import app_name, request_id, trace_parent
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-__all__ = ["SAFE_HEADERS", "Edge"]
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 

@@ -172,7 +172,7 @@ class Mounted:
                 return self._unavailable(environ, message)(environ, start_response)
         if "CONTENT_LENGTH" in environ and announced(environ) > mount.limits.max_body:
             return refusals.too_large(mount, environ)(environ, start_response)
-        exchange = Exchange(self._terms, self._bulkhead, environ, start_response)
+        exchange = Exchange(self._terms, self._bulkhead, record, environ, start_response)
         if not exchange.hold(name, app is not None):
             record.shed = "threads"
             return self._busy(environ)(environ, start_response)

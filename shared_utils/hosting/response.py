@@ -14,6 +14,8 @@ from time import time  # now: an app may replace it later
 from gunicorn.http import wsgi
 
 from shared_utils.hosting.known_names import KnownNames
+from shared_utils.hosting.own_headers import ID, LENGTH
+from shared_utils.hosting.telemetry.record import current
 
 TOGETHER = 16 * 1024
 """Bytes of a first chunk up to which it is copied behind the head."""
@@ -22,7 +24,7 @@ _WITH_EFFECTS = ("content-length", "upgrade")
 """Headers that gunicorn passes on, and does more with."""
 
 _names = KnownNames()
-"""Names of headers that were passed on before, and are no more than that."""
+"""Names of headers that were passed on before, and are no more than that; and `LENGTH`."""
 
 _kept_date = (-1, "")
 
@@ -33,6 +35,8 @@ class Response(wsgi.Response):
     headers: list[tuple[str, str]]
     _head = b""
     """The head, while it waits for what comes after it."""
+    _known: tuple[object, str] = (None, "")
+    """All headers, where they need no look, and their lines."""
 
     def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         """Take the headers of an app.
@@ -40,6 +44,26 @@ class Response(wsgi.Response):
         Raises:
             ValueError, TypeError: there is one that no response may have, as gunicorn raises them.
         """
+        record = current.get()
+        sound = record.sound
+        if (
+            sound is None
+            or sound.completed is None
+            or self.headers  # gunicorn adds to those of a response that was replaced
+            or headers != [*sound.completed, (ID, record.request_id)]
+        ):
+            self._known = None, ""
+            self._look_at(headers)
+        elif sound.lines:
+            # As below, without a look: the wall has looked at them, or the host has made them.
+            self.headers, self.response_length = headers, sound.length
+            self._known = self.headers, f"{sound.lines}{ID}: {record.request_id}\r\n"
+        else:
+            self._look_at(headers)
+            if self.headers == headers:  # all are passed on as they are
+                sound.lines = _lines(self.headers[:-1])
+
+    def _look_at(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
             # Exactly text: an app's own class may say of itself that it is what is known.
             if (
@@ -47,12 +71,15 @@ class Response(wsgi.Response):
                 and name in _names
                 and wsgi.HEADER_VALUE_RE.fullmatch(value)
             ):
-                self.headers.append((name, value.strip(" \t")))
+                value = value.strip(" \t")
+                if name == LENGTH:
+                    self.response_length = int(value)
+                self.headers.append((name, value))
                 continue
             taken = len(self.headers)
             super().process_headers([(name, value)])
             is_plain = len(self.headers) > taken and name.lower() not in _WITH_EFFECTS
-            if is_plain:
+            if is_plain or name == LENGTH:
                 _names.learn(name)
 
     def default_headers(self) -> list[str]:
@@ -99,8 +126,8 @@ class Response(wsgi.Response):
 
     def _make_head(self) -> None:
         lines = self.default_headers()
-        # Not by an f-string: that calls ``__format__`` of an app's own kind of text.
-        lines += ["%s: %s\r\n" % header for header in self.headers]  # noqa: UP031
+        known, known_lines = self._known
+        lines.append(known_lines if self.headers is known else _lines(self.headers))
         self._head = f"{''.join(lines)}\r\n".encode("latin-1")
         self.headers_sent = True
 
@@ -111,6 +138,11 @@ class Response(wsgi.Response):
         except BaseException:
             self.headers_sent = False  # an app may have another try
             raise
+
+
+def _lines(headers: list[tuple[str, str]]) -> str:
+    # Not by an f-string: that calls ``__format__`` of an app's own kind of text.
+    return "".join(["%s: %s\r\n" % header for header in headers])  # noqa: UP031
 
 
 def _date() -> str:

@@ -11,23 +11,12 @@ from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
 from shared_utils.hosting.cookies import Headers
-from shared_utils.hosting.known_names import KnownNames
+from shared_utils.hosting.own_headers import completed
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-SAFE_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "strict-origin-when-cross-origin"),
-    ("X-Frame-Options", "SAMEORIGIN"),
-)
-_LENGTH = "Content-Length"
-_ID = "X-Request-ID"
-_LOOKED_FOR = {name.lower(): name for name in [_LENGTH, _ID, *(name for name, _ in SAFE_HEADERS)]}
-_plain = KnownNames()
-"""Names of headers that need no second look: `_LENGTH`, and those that are not looked for."""
 
 _WITHOUT_BODY = ("204", "304")
 _UNKNOWN = -1
@@ -67,19 +56,15 @@ class Answer:
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """Pass on status and headers, with the request's id and the safe ones where none are."""
         record = self.record
-        present = dict(headers)
-        added = [(_ID, record.request_id), *SAFE_HEADERS]
-        if not _plain.issuperset(present):
-            present, added = _looked_at(headers, added)
-        self._write = self._start_response(status, [*headers, *added], exc_info)
+        headers, length = completed(headers, record)
+        self._write = self._start_response(status, headers, exc_info)
         code = status[:3]
         record.status = int(code) if code.isdecimal() else 0
         self._is_bare = record.method == "HEAD" or code in _WITHOUT_BODY
         if self._is_bare:
             self._left = 0
         else:
-            length = present.get(_LENGTH, "").strip(" \t")  # as gunicorn reads it
-            self._left = int(length) if length.isdecimal() else _UNKNOWN
+            self._left = _UNKNOWN if length is None else length
         return self.write
 
     def write(self, data: bytes) -> None:
@@ -211,17 +196,6 @@ class _Recorded:
                 close()
         finally:
             self._answer.finish()
-
-
-def _looked_at(headers: Headers, added: Headers) -> tuple[dict[str, str], Headers]:
-    """Return what headers there are, and those of the added ones that are not among them."""
-    present = {}
-    for name, value in headers:
-        lowered = name.lower()
-        present[_LOOKED_FOR.get(lowered, name)] = value
-        if name == _LENGTH or lowered not in _LOOKED_FOR:
-            _plain.learn(name)
-    return present, [header for header in added if header[0] not in present]
 
 
 def _rest(file: Any) -> int:

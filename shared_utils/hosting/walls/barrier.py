@@ -22,7 +22,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.settings.secrets import masked_text
 from shared_utils.hosting.telemetry.answer import Telling
-from shared_utils.hosting.telemetry.record import MOST_SAID, current
+from shared_utils.hosting.telemetry.record import MOST_SAID, Record
 from shared_utils.hosting.telling import told
 from shared_utils.hosting.walls import refusals
 from shared_utils.hosting.walls.body import Body
@@ -36,7 +36,7 @@ from shared_utils.hosting.walls.deadline import (
     shown_path,
 )
 from shared_utils.hosting.walls.files import is_plain_file
-from shared_utils.hosting.walls.soundness import Misuse, checked, shown
+from shared_utils.hosting.walls.soundness import Misuse, Sound, checked, shown
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -58,12 +58,15 @@ class Exchange(Clock, Permit, Telling):
     Args:
         terms: those of the app.
         bulkhead: where it is held.
+        record: what is known of it.
         environ: the request. The app gets a copy: nothing that it writes there reaches the server.
         start_response: the server's.
     """
 
     # Of the class, because making an exchange is a good part of what a wall costs.
     _headers: Headers
+    _sound: Sound | None
+    """The same, where others know more about them."""
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
     _is_offered = _is_complete = _has_ended = False
@@ -81,6 +84,7 @@ class Exchange(Clock, Permit, Telling):
         self,
         terms: Terms,
         bulkhead: Bulkhead,
+        record: Record,
         environ: WSGIEnvironment,
         start_response: StartResponse,
     ) -> None:
@@ -88,6 +92,7 @@ class Exchange(Clock, Permit, Telling):
         # each request is set here, since to find it in the class takes longer.
         self._terms, self._environ, self.limit = terms, environ, terms.deadline
         self.bulkhead, self._start_response = bulkhead, start_response
+        self._record = record
         self._status: str | None = None
         self._body: Body | None = None
         self._spent = 0.0
@@ -279,10 +284,14 @@ class Exchange(Clock, Permit, Telling):
                 exc_info = None
         elif self._status is not None:
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
-        headers, (self._left, has_cookies) = checked(status, headers)
-        if has_cookies and (scoped := self._terms.scoped) is not None:
-            headers = scoped(headers, self._environ["SCRIPT_NAME"])
-        self._status, self._headers = status, headers
+        sound = checked(status, headers)
+        self._left = sound.length
+        if sound.has_cookies and (scoped := self._terms.scoped) is not None:
+            self._sound, self._headers = None, scoped(sound.headers, self._environ["SCRIPT_NAME"])
+        else:
+            self._sound = sound if sound.comes_again else None
+            self._headers = list(sound.headers)
+        self._status = status
         return self._write
 
     def _write(self, data: bytes) -> None:
@@ -328,6 +337,7 @@ class Exchange(Clock, Permit, Telling):
         if self._body is not None and self._body.is_too_large and self._status[:3] != "413":
             raise RequestEntityTooLarge
         self._is_offered = True
+        self._record.sound = self._sound
         self._write_to_server = self._start_response(self._status, self._headers)
         self._is_begun = True
         self.limit, self._spent = self._terms.stream_deadline, 0.0
@@ -371,7 +381,7 @@ class Exchange(Clock, Permit, Telling):
         if isinstance(error, StopIteration) and self._status is None:
             raise error  # how WebSockets tell gunicorn that they have dealt with the connection
         if is_too_slow:
-            current.get().failure = "DeadlineExceeded"
+            self._record.failure = "DeadlineExceeded"
             replacement = refusals.too_slow(mount, environ)
         elif body is not None and body.is_too_large and not self._is_begun:
             replacement = refusals.too_large(mount, environ)
@@ -406,7 +416,7 @@ class Exchange(Clock, Permit, Telling):
         said, trace = told(error)
         if isinstance(error, Misuse):
             said, trace = str(error), trace if _is_raised_in_app(error) else ""
-        current.get().failure = masked_text(said, MOST_SAID)
+        self._record.failure = masked_text(said, MOST_SAID)
         with contextlib.suppress(BaseException):
             logger.error(
                 "%s %s: %s %s: %s%s",

@@ -24,13 +24,33 @@ class Misuse(Exception):
     """An app breaks WSGI; says what it did, and what to do instead."""
 
 
-Sound = tuple[int | None, bool]
-"""What the wall has to know of headers that a response can have: the ``Content-Length``, if any,
-and whether there is a ``Set-Cookie``. A plain tuple, since others take longer to unpack."""
+class Sound:
+    """Headers that a response can have. Nobody changes them.
+
+    Most responses of an app have the same few. So what is found out about those once is noted here,
+    by whoever passes them on, and the server has no need to check them again.
+
+    Attributes:
+        headers: these.
+        length: their ``Content-Length``, if any.
+        has_cookies: there is a ``Set-Cookie`` among them.
+        comes_again: they have come before, and are this object each time.
+        completed: the headers with those of the host (`own_headers.py`), but for the id of the
+            request; None until that is known, or where the app gives the id.
+        lines: ``completed`` as the server writes them (`response.py`); empty until that is known.
+    """
+
+    __slots__ = ("comes_again", "completed", "has_cookies", "headers", "length", "lines")
+
+    def __init__(self, headers: Headers, length: int | None, has_cookies: bool) -> None:
+        self.headers, self.length, self.has_cookies = headers, length, has_cookies
+        self.comes_again = False
+        self.completed: Headers | None = None
+        self.lines = ""
 
 
-def checked(status: str, headers: Headers) -> tuple[Headers, Sound]:
-    """Check what an app gave to ``start_response``; return the headers, which it changes no more.
+def checked(status: str, headers: Headers) -> Sound:
+    """Check what an app gave to ``start_response``.
 
     Raises:
         Misuse: status or headers are none that a response can have.
@@ -48,7 +68,9 @@ def checked(status: str, headers: Headers) -> tuple[Headers, Sound]:
             if len(_known) >= 256:
                 _known.clear()
             _known[status, pairs] = sound
-    return list(pairs), sound
+    else:
+        sound.comes_again = True
+    return sound
 
 
 def _checked(status: str, headers: _Pairs) -> Sound:
@@ -64,7 +86,8 @@ def _checked(status: str, headers: _Pairs) -> Sound:
     if not is_sound:
         raise Misuse(_fault_in(status, headers))
     lines = lines.lower()
-    return _length_in(lines), "\nset-cookie:" in lines
+    pairs = [(name, value) for name, value in headers]
+    return Sound(pairs, _length_in(lines), "\nset-cookie:" in lines)
 
 
 _known: dict[tuple[str, _Pairs], Sound] = {}

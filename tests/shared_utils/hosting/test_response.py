@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from contextvars import copy_context
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,10 @@ from hypothesis import strategies as st
 
 from shared_utils.hosting import response
 from shared_utils.hosting.known_names import KnownNames
+from shared_utils.hosting.own_headers import completed
 from shared_utils.hosting.response import TOGETHER, Response
+from shared_utils.hosting.telemetry.record import Record, current
+from shared_utils.hosting.walls.soundness import Misuse, checked
 
 LENGTH_5 = [("Content-Type", "text/plain"), ("Content-Length", "5")]
 
@@ -199,6 +203,65 @@ def test_is_the_same_as_gunicorns(
         assert [outcome(Response), outcome(Response)] == [expected, expected]
 
 
+@given(
+    method=st.sampled_from(["GET", "HEAD"]),
+    version=st.sampled_from([(1, 0), (1, 1)]),
+    status=st.sampled_from(STATUSES),
+    headers=st.lists(st.one_of(PAIRS, st.sampled_from(LENGTH_5)), max_size=4),
+    again=st.booleans(),
+)
+@settings(max_examples=300)
+def test_headers_that_the_wall_has_checked_leave_as_from_gunicorn(
+    method: str, version: Any, status: str, headers: list[tuple[str, str]], again: bool
+) -> None:
+    """Their lines are known the second time, whatever the request; its id is another each time."""
+    try:
+        sound = checked(status, headers)
+    except Misuse:
+        return
+
+    def sent(kind: type[wsgi.Response], request_id: str) -> Any:
+        record = Record(request_id)
+        record.sound = sound
+        current.set(record)
+        line = Line()
+        with line.server, line.client:
+            answer = line.response(kind, method, version)
+            answer.start_response(status, completed(list(headers), record)[0])
+            if again:
+                whole = completed(list(headers), record)[0]
+                answer.start_response(status, whole, (ValueError, ValueError(), None))
+            answer.write(b"Hello")
+            answer.close()
+            return b"".join(line.packets()), answer.should_close(), answer.sent
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(response, "_date", lambda: DATE)
+        patch.setattr("gunicorn.util.http_date", lambda: DATE)
+        for request_id in ("first-id", "second-id", "third-id"):
+            assert copy_context().run(sent, Response, request_id) == copy_context().run(
+                sent, wsgi.Response, request_id
+            )
+
+
+def test_headers_that_are_no_more_those_the_wall_has_checked_are_looked_at(line: Line) -> None:
+    def sent(*more: tuple[str, str]) -> bytes:
+        current.set(record)
+        answer = line.response()
+        answer.start_response("200 OK", [*completed(list(LENGTH_5), record)[0], *more])
+        answer.close()
+        return b"".join(line.packets())
+
+    record = Record("12345678")
+    record.sound = checked("200 OK", LENGTH_5)
+    for _ in range(3):
+        assert b"X-More" not in copy_context().run(sent)
+        assert b"X-More: 1\r\n" in copy_context().run(sent, ("X-More", "1"))
+        with pytest.raises(InvalidResponseHeader):
+            copy_context().run(sent, ("X-More", "1\r\nX-Split: 2"))
+    assert record.sound.lines
+
+
 def test_a_head_that_could_not_be_sent_is_sent_with_what_follows(line: Line) -> None:
     """An app may catch what its ``write`` raises, and write again."""
     answer = line.response()
@@ -267,7 +330,8 @@ def test_names_are_bounded(line: Line) -> None:
     assert "X-New" in response._names
     assert 1 < len(response._names) <= 256
     assert max(map(len, response._names)) <= 64
-    assert not {name.lower() for name in response._names} & {"content-length", "upgrade"}
+    assert "Content-Length" in response._names
+    assert not response._names & {"content-length", "upgrade", "Upgrade"}
 
 
 def test_date_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,6 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder
 
 from shared_utils.hosting.edge import Edge
-from shared_utils.hosting.known_names import MOST
-from shared_utils.hosting.telemetry import answer
 from shared_utils.hosting.telemetry.record import Record, current
 from shared_utils.hosting.telemetry.recorder import Recorder
 
@@ -141,15 +139,6 @@ def test_a_length_is_seen_however_it_is_written_and_however_often(told: Told, na
         told.events.clear()
         told.call(answering(b"ab", length=2, name=name))
         assert told.events == ["answered 200", "ab", "end", "finished"]
-
-
-def test_names_need_a_second_look_no_more_than_once(told: Told) -> None:
-    for number in range(MOST):  # so that there is no room for others
-        told.call(answering(b"ab", length=2, name=f"X-{number}"))
-    told.call(answering(b"ab", length=2))
-    told.call(answering(b"ab", length=2, name="X-Request-ID"))
-    assert "Content-Length" in answer._plain
-    assert answer._plain.isdisjoint(["X-Request-ID", "content-length"])
 
 
 def test_what_is_known_at_the_end(told: Told) -> None:

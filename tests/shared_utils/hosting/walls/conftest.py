@@ -8,6 +8,7 @@ from werkzeug.test import EnvironBuilder
 
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host, Limits
+from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.walls.barrier import Exchange
 from shared_utils.hosting.walls.bulkhead import Load
 from shared_utils.hosting.walls.walls import Walls
@@ -22,11 +23,13 @@ class Wall:
     Attributes:
         starts: status and headers of every call of the server's ``start_response``.
         sent: chunks that have reached the server.
+        record: what is known of the request.
         raised: what reached the server instead of a chunk.
         loads: what the app had of the bulkhead at every chunk that reached the server.
     """
 
-    def __init__(self, limits: Limits, *, debug: bool = False) -> None:
+    def __init__(self, limits: Limits, *, debug: bool = False, scoped: Any = None) -> None:
+        self.scoped = scoped
         self.mount = Mount(
             name="trades", prefix="/trades", target="x:y", title="Trades", limits=limits
         )
@@ -41,6 +44,7 @@ class Wall:
         self.sent: list[bytes] = []
         self.raised: BaseException | None = None
         self.loads: list[Load] = []
+        self.record = Record()
         overrides = environ.pop("environ_overrides", {})
         built = EnvironBuilder(**{"base_url": "http://localhost/trades", **environ}).get_environ()
 
@@ -51,8 +55,8 @@ class Wall:
             self.starts.append((status, dict(headers)))
             return self.sent.append
 
-        terms, bulkhead = self.walls.terms(self.mount), self.walls.bulkhead
-        exchange = Exchange(terms, bulkhead, {**built, **overrides}, start_response)
+        terms, bulkhead = self.walls.terms(self.mount, self.scoped), self.walls.bulkhead
+        exchange = Exchange(terms, bulkhead, self.record, {**built, **overrides}, start_response)
         assert exchange.hold("trades")
         assert exchange.run(0)
         return exchange.begin(app)
@@ -87,7 +91,7 @@ class Wall:
 
 @pytest.fixture
 def wall() -> Callable[..., Wall]:
-    def made(*, debug: bool = False, **limits: Any) -> Wall:
-        return Wall(Limits(**limits), debug=debug)
+    def made(*, debug: bool = False, scoped: Any = None, **limits: Any) -> Wall:
+        return Wall(Limits(**limits), debug=debug, scoped=scoped)
 
     return made

@@ -26,9 +26,17 @@ class Curious(str):
 
 def test_headers_that_come_again_are_known() -> None:
     headers = [("Content-Length", "3"), ("Set-Cookie", "a=b")]
-    for _ in range(2):
-        assert checked("200 OK", headers) == (headers, (3, True))
+    for comes_again in (False, True, True):
+        sound = checked("200 OK", headers)
+        assert sound.comes_again is comes_again
+        assert (sound.headers, sound.length, sound.has_cookies) == (headers, 3, True)
+        assert list(soundness._known.values()) == [sound]
     assert len(soundness._known) == 1
+
+
+def test_headers_of_another_status_are_others() -> None:
+    headers = [("Content-Length", "3")]
+    assert checked("200 OK", headers) is not checked("204 No Content", headers)
 
 
 def test_what_is_unsound_is_refused_each_time() -> None:
@@ -46,14 +54,16 @@ def test_what_equals_a_sound_header_and_is_no_text_is_refused(value: Any) -> Non
 
 
 def test_no_text_of_an_apps_own_class_is_kept() -> None:
-    checked("200 OK", [("X-One", Curious("1"))])
+    for _ in range(2):
+        assert not checked("200 OK", [("X-One", Curious("1"))]).comes_again
     Curious.seen.clear()
     checked("200 OK", [("X-One", "1")])
     assert Curious.seen == []
 
 
 def test_large_headers_are_not_kept_and_not_too_many() -> None:
-    assert checked("200 OK", [("X-One", "x" * 3000)])[1] == (None, False)
+    large = checked("200 OK", [("X-One", "x" * 3000)])
+    assert (large.length, large.has_cookies, large.comes_again) == (None, False, False)
     assert soundness._known == {}
     for number in range(600):
         checked("200 OK", [("X-One", str(number))])

@@ -11,6 +11,7 @@ from werkzeug.test import EnvironBuilder
 from shared_utils.hosting.edge import Edge
 from shared_utils.hosting.settings.mounts import Mount
 from shared_utils.hosting.settings.schema import Host, Limits
+from shared_utils.hosting.telemetry.record import current
 from shared_utils.hosting.telemetry.recorder import Recorder
 from shared_utils.hosting.walls.barrier import Exchange
 from shared_utils.hosting.walls.bulkhead import Load
@@ -31,7 +32,9 @@ def walled(app: WSGIApplication, walls: Walls | None = None) -> WSGIApplication:
     walls = walls or Walls.around([MOUNT], Host())
 
     def outside(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        exchange = Exchange(walls.terms(MOUNT), walls.bulkhead, environ, start_response)
+        exchange = Exchange(
+            walls.terms(MOUNT), walls.bulkhead, current.get(), environ, start_response
+        )
         assert exchange.hold("trades", at_once=True)
         return exchange.begin(app)
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared_utils.hosting import own_headers
+from shared_utils.hosting.known_names import MOST, KnownNames
+from shared_utils.hosting.own_headers import ID, SAFE_HEADERS, completed
+from shared_utils.hosting.telemetry.record import Record
+from shared_utils.hosting.walls.soundness import Sound, checked
+
+HTML = ("Content-Type", "text/html")
+NAMES = [ID, "Content-Type", "Content-Length", *(name for name, _ in SAFE_HEADERS)]
+
+
+@pytest.fixture(autouse=True)
+def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_headers, "_plain", KnownNames())
+
+
+def record(request_id: str = "12345678", sound: Sound | None = None) -> Record:
+    made = Record(request_id)
+    made.sound = sound
+    return made
+
+
+@given(
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from([*NAMES, *map(str.lower, NAMES)]), st.sampled_from(["1", " 23 ", "x"])
+        ),
+        max_size=4,
+    ),
+    request_ids=st.lists(st.text("abc", min_size=8, max_size=8), min_size=2, max_size=3),
+)
+def test_what_is_known_of_headers_makes_no_difference(
+    headers: list[tuple[str, str]], request_ids: list[str]
+) -> None:
+    try:
+        sound = checked("200 OK", headers)
+    except Exception:  # the wall lets no such headers pass
+        return
+    for request_id in request_ids:
+        whole, length = completed(list(headers), record(request_id, sound))
+        assert (whole, length) == completed(list(headers), record(request_id))
+        given = {name.lower() for name, _ in headers}
+        host = [*SAFE_HEADERS, (ID, request_id)]
+        assert whole == headers + [header for header in host if header[0].lower() not in given]
+    assert sound.headers == headers
+
+
+def test_headers_that_were_changed_on_their_way_are_not_the_known_ones() -> None:
+    sound = checked("200 OK", [HTML, ("Content-Length", "3")])
+    completed(list(sound.headers), record(sound=sound))
+    changed = [HTML, ("Content-Length", "5"), ("X-Frame-Options", "DENY")]
+    for _ in range(2):
+        whole, length = completed(list(changed), record(sound=sound))
+        assert (whole[:3], length) == (changed, 5)
+        assert [name for name, _ in whole].count("X-Frame-Options") == 1
+    assert sound.completed == [HTML, ("Content-Length", "3"), *SAFE_HEADERS]
+
+
+def test_whoever_changes_headers_changes_those_of_one_response() -> None:
+    sound = checked("200 OK", [HTML])
+    for _ in range(2):
+        whole, _ = completed(list(sound.headers), record(sound=sound))
+        assert whole == [HTML, *SAFE_HEADERS, (ID, "12345678")]
+        whole.append(("X-Late", "1"))
+
+
+def test_an_app_that_gives_the_id_gives_it_each_time() -> None:
+    sound = checked("200 OK", [("x-request-id", "of the app")])
+    for _ in range(2):
+        whole, _ = completed(list(sound.headers), record(sound=sound))
+        assert whole == [("x-request-id", "of the app"), *SAFE_HEADERS]
+
+
+def test_names_need_a_second_look_no_more_than_once() -> None:
+    for number in range(MOST):  # so that there is no room for others
+        completed([(f"X-{number}", "1")], record())
+    completed([("Content-Length", "2")], record())
+    completed([(ID, "2"), ("content-length", "2")], record())
+    assert "Content-Length" in own_headers._plain
+    assert own_headers._plain.isdisjoint([ID, "content-length"])
