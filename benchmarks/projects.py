@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _OURS = ("config.py", "dispatcher.py", "gunicorn.conf.py", "shared_utils")
 
 _HELLO = """\
+import random
+
 from flask import Flask
 
 
@@ -30,6 +32,10 @@ def create_app():
     @app.get("/")
     def hello():
         return "Hello, World!"
+
+    @app.get("/any")
+    def any_length():
+        return "x" * random.randrange(1, 5000)
 
     return app
 
@@ -150,8 +156,9 @@ def create_app():
         try:
             record = here.record
         except AttributeError:
-            record = here.record = Record()  # one for all of a thread: others know headers by it
-        record.request_id, record.sound = given, None
+            record = here.record = Record()  # only for what is known of headers, so one is enough
+        record.request_id, record.known = given, None
+        record.completed = None
         current.set(record)
 
         def start(status, headers, exc_info=None):

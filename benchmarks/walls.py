@@ -15,8 +15,10 @@ the view that takes 200 ms and on one that takes 5 ms, each beside the plain dis
 told of, not judged: an app whose requests all wait a little gains least from threads in turns.
 Last, the walls' own share of a request is what the worker's threads take for the half of the
 healthy app's requests that meets a wall, beside the half that does not, whose headers the server
-has to check by itself, since no wall has done it (``halves.py``): over 4 connections, and over one, where the worker sleeps between two requests. What all of Rowhouse takes
-is the CPU time of the worker, one request at a time (``requests.py``), beside the plain dispatcher.
+has to check by itself, since no wall has done it (``halves.py``): over 4 connections, for a page
+that is always the same and for one whose length is another each time, and over one connection,
+where the worker sleeps between two requests. What all of Rowhouse takes is the CPU time of the
+worker, one request at a time (``requests.py``), beside the plain dispatcher.
 
 Limits: load generators run on the same cores as what they measure. What takes the worker's GIL
 takes it from all its apps: in (b) the neighbour's answers are work as well, and in (d) two apps
@@ -57,7 +59,7 @@ BEYOND_QUEUE_TIMEOUT = 6
 SETTLE = 1.0
 """Seconds that the neighbour's clients are given before the healthy app is measured."""
 
-HELLO = "/healthy/"
+HELLO, ANY = "/healthy/", "/healthy/any"
 PLAIN_THREADS = 32
 
 Own = Callable[[], float]
@@ -371,6 +373,7 @@ def _wall(folder: Path, rounds: int) -> Iterator[Comparison]:
         figures = interleaved(
             {
                 f"Rowhouse: CPU time for one hello, {FEW} connections": halves(servers, HELLO, FEW),
+                f"Rowhouse: for one of any length, {FEW} connections": halves(servers, ANY, FEW),
                 "Rowhouse: the same, 1 connection": halves(servers, HELLO, 1),
             },
             rounds,

@@ -1,7 +1,7 @@
 """Headers that the host gives every response: the request's id, and the safe ones.
 
 They are added where the app has set none of that name. Most responses of an app have the same few
-headers: which of the host's they are without is found out once (`walls/soundness.py`).
+headers: which of the host's they are without is found out once (`known_headers.py`).
 """
 
 from __future__ import annotations
@@ -35,19 +35,21 @@ def completed(headers: Headers, record: Record) -> tuple[Headers, int | None]:
         record: the request.
     """
     given = (ID, record.request_id)
-    sound = record.sound
-    if sound is not None:
-        if headers != sound.headers:  # somebody has changed them since
-            sound = None
-        elif sound.completed is not None:
-            return [*sound.completed, given], sound.length
+    outline = None
+    if record.known is not None:
+        known, length, _, outline = record.known
+        if headers != known:  # somebody has changed them since
+            outline = None
+        elif outline.added is not None:
+            record.completed = [*headers, *outline.added, given]
+            return [*record.completed], length
     present, added = dict(headers), [*SAFE_HEADERS, given]
     if not _plain.issuperset(present):
         present, added = _looked_at(headers, added)
-    if sound is not None and given in added:
-        sound.completed = [*headers, *added[:-1]]
-    length = present.get(LENGTH, "").strip(" \t")  # as gunicorn reads it
-    return [*headers, *added], int(length) if length.isdecimal() else None
+    if outline is not None and given in added:
+        outline.added = added[:-1]
+    text = present.get(LENGTH, "").strip(" \t")  # as gunicorn reads it
+    return [*headers, *added], int(text) if text.isdecimal() else None
 
 
 def _looked_at(headers: Headers, added: Headers) -> tuple[dict[str, str], Headers]:

@@ -13,6 +13,7 @@ from time import time  # now: an app may replace it later
 
 from gunicorn.http import wsgi
 
+from shared_utils.hosting.known_headers import Outline
 from shared_utils.hosting.known_names import KnownNames
 from shared_utils.hosting.own_headers import ID, LENGTH
 from shared_utils.hosting.telemetry.record import current
@@ -35,7 +36,7 @@ class Response(wsgi.Response):
     headers: list[tuple[str, str]]
     _head = b""
     """The head, while it waits for what comes after it."""
-    _known: tuple[object, str] = (None, "")
+    _written: tuple[object, str] = (None, "")
     """All headers, where they need no look, and their lines."""
 
     def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
@@ -45,23 +46,21 @@ class Response(wsgi.Response):
             ValueError, TypeError: there is one that no response may have, as gunicorn raises them.
         """
         record = current.get()
-        sound = record.sound
-        if (
-            sound is None
-            or sound.completed is None
-            or self.headers  # gunicorn adds to those of a response that was replaced
-            or headers != [*sound.completed, (ID, record.request_id)]
-        ):
-            self._known = None, ""
+        # gunicorn adds to the headers of a response that was replaced.
+        if record.known is None or self.headers or headers != record.completed:
+            self._written = None, ""
             self._look_at(headers)
-        elif sound.lines:
-            # As below, without a look: the wall has looked at them, or the host has made them.
-            self.headers, self.response_length = headers, sound.length
-            self._known = self.headers, f"{sound.lines}{ID}: {record.request_id}\r\n"
+            return
+        _, length, number, outline = record.known
+        if outline.lines is None:
+            self._look_at(headers)
+            if self.headers == record.completed:  # all are passed on as they are
+                outline.lines = _outlined(record.completed[:-1], outline)
         else:
-            self._look_at(headers)
-            if self.headers == headers:  # all are passed on as they are
-                sound.lines = _lines(self.headers[:-1])
+            # As that does it, without a look: the wall has looked at them, or the host made them.
+            self.headers, self.response_length = headers, length
+            before, after = outline.lines
+            self._written = headers, f"{before}{number}{after}{ID}: {record.request_id}\r\n"
 
     def _look_at(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
@@ -126,7 +125,7 @@ class Response(wsgi.Response):
 
     def _make_head(self) -> None:
         lines = self.default_headers()
-        known, known_lines = self._known
+        known, known_lines = self._written
         lines.append(known_lines if self.headers is known else _lines(self.headers))
         self._head = f"{''.join(lines)}\r\n".encode("latin-1")
         self.headers_sent = True
@@ -138,6 +137,14 @@ class Response(wsgi.Response):
         except BaseException:
             self.headers_sent = False  # an app may have another try
             raise
+
+
+def _outlined(headers: list[tuple[str, str]], outline: Outline) -> tuple[str, str]:
+    """Return the lines of headers up to the number in ``Content-Length``, and behind it."""
+    if not outline.has_length:
+        return "", _lines(headers)
+    at = len(outline.before)
+    return f"{_lines(headers[:at])}{LENGTH}: ", f"\r\n{_lines(headers[at + 1 :])}"
 
 
 def _lines(headers: list[tuple[str, str]]) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from shared_utils.hosting.walls.soundness import Sound
+    from shared_utils.hosting.cookies import Headers
+    from shared_utils.hosting.known_headers import Known
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 """Methods that HTTP knows; clients may make up others without end."""
@@ -64,7 +65,8 @@ class Record:
         trace_id: of the trace that it is a part of, 32 hexadecimal digits; else empty.
         parent_id: of the span that it is a part of, 16 digits.
         route: the pattern that its path has matched, with the prefix, where tracing is on.
-        sound: what is known of the headers that its app gave; None where that is nothing.
+        known: what is known of the headers that its app gave; None where that is nothing.
+        completed: those with the host's, the request's id last, where the host's are known as well.
         span: its span while it is traced; None before, after, and where tracing is off.
     """
 
@@ -72,7 +74,8 @@ class Record:
     # looked at in each, since to find that in the class takes longer than to set it.
     app = parent_id = route = ""
     status = 0
-    sound: Sound | None = None
+    known: Known | None = None
+    completed: Headers | None = None
     duration = cpu = cpu_began = 0.0
 
     def __init__(

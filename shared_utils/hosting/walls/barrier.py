@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared_utils.hosting.cookies import Headers
+from shared_utils.hosting.known_headers import Known
 from shared_utils.hosting.settings.secrets import masked_text
 from shared_utils.hosting.telemetry.answer import Telling
 from shared_utils.hosting.telemetry.record import MOST_SAID, Record
@@ -36,7 +37,7 @@ from shared_utils.hosting.walls.deadline import (
     shown_path,
 )
 from shared_utils.hosting.walls.files import is_plain_file
-from shared_utils.hosting.walls.soundness import Misuse, Sound, checked, shown
+from shared_utils.hosting.walls.soundness import Misuse, checked, shown
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -65,8 +66,8 @@ class Exchange(Clock, Permit, Telling):
 
     # Of the class, because making an exchange is a good part of what a wall costs.
     _headers: Headers
-    _sound: Sound | None
-    """The same, where others know more about them."""
+    _known: Known | None
+    """What is known of them."""
     _left: int | None = None
     """Bytes of the ``Content-Length`` that are still to come; None where it is not known."""
     _is_offered = _is_complete = _has_ended = False
@@ -284,14 +285,10 @@ class Exchange(Clock, Permit, Telling):
                 exc_info = None
         elif self._status is not None:
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
-        sound = checked(status, headers)
-        self._left = sound.length
-        if sound.has_cookies and (scoped := self._terms.scoped) is not None:
-            self._sound, self._headers = None, scoped(sound.headers, self._environ["SCRIPT_NAME"])
-        else:
-            self._sound = sound if sound.comes_again else None
-            self._headers = list(sound.headers)
-        self._status = status
+        headers, self._left, has_cookies, self._known = checked(status, headers)
+        if has_cookies and (scoped := self._terms.scoped) is not None:
+            headers = scoped(headers, self._environ["SCRIPT_NAME"])
+        self._status, self._headers = status, headers
         return self._write
 
     def _write(self, data: bytes) -> None:
@@ -337,7 +334,7 @@ class Exchange(Clock, Permit, Telling):
         if self._body is not None and self._body.is_too_large and self._status[:3] != "413":
             raise RequestEntityTooLarge
         self._is_offered = True
-        self._record.sound = self._sound
+        self._record.known = self._known
         self._write_to_server = self._start_response(self._status, self._headers)
         self._is_begun = True
         self.limit, self._spent = self._terms.stream_deadline, 0.0

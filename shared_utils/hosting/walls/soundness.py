@@ -11,95 +11,103 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared_utils.hosting.cookies import Headers
+from shared_utils.hosting.known_headers import Known, Outline, Pairs
+from shared_utils.hosting.own_headers import LENGTH
 
 _STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
 _HEADERS = re.compile(r"(?:\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*)*")
 """Lines of ``name:value`` as RFC 9110, section 5, has them, and as gunicorn lets them pass."""
 
 
-_Pairs = tuple[tuple[str, ...], ...]
+_LONGEST = 18
+"""Digits of a ``Content-Length``."""
+
+_MOST = 32
+"""Headers of a response that is kept."""
 
 
 class Misuse(Exception):
     """An app breaks WSGI; says what it did, and what to do instead."""
 
 
-class Sound:
-    """Headers that a response can have. Nobody changes them.
-
-    Most responses of an app have the same few. So what is found out about those once is noted here,
-    by whoever passes them on, and the server has no need to check them again.
-
-    Attributes:
-        headers: these.
-        length: their ``Content-Length``, if any.
-        has_cookies: there is a ``Set-Cookie`` among them.
-        comes_again: they have come before, and are this object each time.
-        completed: the headers with those of the host (`own_headers.py`), but for the id of the
-            request; None until that is known, or where the app gives the id.
-        lines: ``completed`` as the server writes them (`response.py`); empty until that is known.
-    """
-
-    __slots__ = ("comes_again", "completed", "has_cookies", "headers", "length", "lines")
-
-    def __init__(self, headers: Headers, length: int | None, has_cookies: bool) -> None:
-        self.headers, self.length, self.has_cookies = headers, length, has_cookies
-        self.comes_again = False
-        self.completed: Headers | None = None
-        self.lines = ""
+Sound = tuple[Headers, int | None, bool, Known | None]
+"""Headers that a response can have, as its own; their ``Content-Length``, if any; whether there is
+a ``Set-Cookie``; and what is known of them. A plain tuple: others take longer to unpack."""
 
 
 def checked(status: str, headers: Headers) -> Sound:
-    """Check what an app gave to ``start_response``.
+    """Check what an app gave to ``start_response``; return the headers, which it changes no more.
 
     Raises:
         Misuse: status or headers are none that a response can have.
     """
-    pairs = tuple(headers)
+    pairs: Pairs = tuple(headers)
+    before, number = pairs, ""
+    after: Pairs | None = None
+    outline: Outline | None = None
     try:
-        sound = _known.get((status, pairs))
-    except TypeError:  # a pair may be a list
-        sound = None
-    if sound is None:
-        # Pairs that are lists could be changed later.
-        pairs = tuple([tuple(pair) if isinstance(pair, list) else pair for pair in pairs])
-        sound = _checked(status, pairs)
-        if _is_worth_it(status, pairs):
-            if len(_known) >= 256:
-                _known.clear()
-            _known[status, pairs] = sound
-    else:
-        sound.comes_again = True
-    return sound
+        for at, (name, value) in enumerate(pairs):
+            if name == LENGTH:
+                before, after, number = pairs[:at], pairs[at + 1 :], value
+                break
+        outline = _known.get((status, before, after))
+    except (TypeError, ValueError):  # a pair may be a list, or no pair at all
+        pass
+    # What is passed on is the outline's: the app's may be texts of a class that only equal it.
+    if outline is not None:
+        if not outline.has_length:
+            whole = [*outline.before]
+            return whole, None, False, ([*whole], None, "", outline)
+        if (
+            type(number) is str
+            and number.isdecimal()
+            and number.isascii()
+            and len(number) <= _LONGEST
+        ):
+            whole = [*outline.before, (LENGTH, number), *outline.after]
+            length = int(number)
+            return whole, length, False, ([*whole], length, number, outline)
+    return _looked_at(status, pairs, before, after)
 
 
-def _checked(status: str, headers: _Pairs) -> Sound:
+def _looked_at(status: str, headers: Pairs, before: Pairs, after: Pairs | None) -> Sound:
+    # Lists could be changed later, and a class of the app's could give something else by then.
+    pairs = tuple([tuple(pair) if isinstance(pair, list | tuple) else pair for pair in headers])
     try:
-        lines = "\n".join(["", *map(":".join, headers)])
+        lines = "\n".join(["", *map(":".join, pairs)])
         is_sound = (
-            sum(map(len, headers)) == 2 * len(headers) == 2 * lines.count("\n")
+            sum(map(len, pairs)) == 2 * len(pairs) == 2 * lines.count("\n")
             and _STATUS.fullmatch(status)
             and _HEADERS.fullmatch(lines)
         )
     except (TypeError, ValueError):
         is_sound = False
     if not is_sound:
-        raise Misuse(_fault_in(status, headers))
+        raise Misuse(_fault_in(status, pairs))
     lines = lines.lower()
-    pairs = [(name, value) for name, value in headers]
-    return Sound(pairs, _length_in(lines), "\nset-cookie:" in lines)
+    length, has_cookies = _length_in(lines), "\nset-cookie:" in lines
+    has_other_length = lines.count("\ncontent-length:") > (after is not None)
+    # Cookies are another's each time, and secrets.
+    if not (has_cookies or has_other_length) and _are_kept(status, headers):
+        if len(_known) >= 256:
+            _known.clear()
+        _known[status, before, after] = Outline(before, after)
+    return [(name, value) for name, value in pairs], length, has_cookies, None
 
 
-_known: dict[tuple[str, _Pairs], Sound] = {}
-"""Most responses of an app have the same few headers."""
+_known: dict[tuple[str, Pairs, Pairs | None], Outline] = {}
+"""By status, and the headers before and behind the ``Content-Length``, if there is one."""
 
 
-def _is_worth_it(status: str, headers: _Pairs) -> bool:
-    """Say whether headers may be kept: they are small, and nothing in them is of an app's classes.
+def _are_kept(status: str, pairs: Pairs) -> bool:
+    """Say whether headers may be kept: they are few and small, and nothing is of an app's classes.
 
-    Those would compare themselves with a neighbour's headers, and keep what belongs to them.
+    Those would compare themselves with a neighbour's headers, and keep what belongs to them; and
+    what they were when they were checked, they need not be later.
     """
-    texts = [status, *itertools.chain.from_iterable(headers)]
+    if len(pairs) > _MOST or not set(map(type, pairs)) <= {tuple}:
+        return False
+    texts = [status, *itertools.chain.from_iterable(pairs)]
     return set(map(type, texts)) == {str} and sum(map(len, texts)) <= 2048
 
 
@@ -108,7 +116,7 @@ def _length_in(lines: str) -> int | None:
     if at < 0:
         return None
     value = lines[at + 16 :].partition("\n")[0].strip(" \t")
-    if not value.isdecimal() or len(value) > 18:
+    if not value.isdecimal() or len(value) > _LONGEST:
         raise Misuse(f"its Content-Length is {value[:40]!r}; write a number of bytes")
     other = _length_in(lines[:at])
     if other is not None and other != int(value):

@@ -17,13 +17,15 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import InvalidResponseHeader  # type: ignore[attr-defined]
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from werkzeug.test import EnvironBuilder
 
 from shared_utils.hosting import response
 from shared_utils.hosting.known_names import KnownNames
-from shared_utils.hosting.own_headers import completed
+from shared_utils.hosting.own_headers import ID, completed
 from shared_utils.hosting.response import TOGETHER, Response
 from shared_utils.hosting.telemetry.record import Record, current
 from shared_utils.hosting.walls.soundness import Misuse, checked
+from tests.conftest import ProjectFolder
 
 LENGTH_5 = [("Content-Type", "text/plain"), ("Content-Length", "5")]
 
@@ -203,31 +205,30 @@ def test_is_the_same_as_gunicorns(
         assert [outcome(Response), outcome(Response)] == [expected, expected]
 
 
+OF_THE_HOST = st.sampled_from([*LENGTH_5, (ID, "of the app"), (ID.lower(), "of the app")])
+
+
 @given(
     method=st.sampled_from(["GET", "HEAD"]),
     version=st.sampled_from([(1, 0), (1, 1)]),
     status=st.sampled_from(STATUSES),
-    headers=st.lists(st.one_of(PAIRS, st.sampled_from(LENGTH_5)), max_size=4),
+    headers=st.lists(st.one_of(PAIRS, OF_THE_HOST), max_size=4),
     again=st.booleans(),
 )
 @settings(max_examples=300)
 def test_headers_that_the_wall_has_checked_leave_as_from_gunicorn(
     method: str, version: Any, status: str, headers: list[tuple[str, str]], again: bool
 ) -> None:
-    """Their lines are known the second time, whatever the request; its id is another each time."""
-    try:
-        sound = checked(status, headers)
-    except Misuse:
-        return
+    """Their lines are known in the end, whatever the request; its id is another each time."""
 
     def sent(kind: type[wsgi.Response], request_id: str) -> Any:
         record = Record(request_id)
-        record.sound = sound
         current.set(record)
         line = Line()
         with line.server, line.client:
             answer = line.response(kind, method, version)
-            answer.start_response(status, completed(list(headers), record)[0])
+            passed_on, *_, record.known = checked(status, headers)
+            answer.start_response(status, completed(passed_on, record)[0])
             if again:
                 whole = completed(list(headers), record)[0]
                 answer.start_response(status, whole, (ValueError, ValueError(), None))
@@ -238,28 +239,73 @@ def test_headers_that_the_wall_has_checked_leave_as_from_gunicorn(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(response, "_date", lambda: DATE)
         patch.setattr("gunicorn.util.http_date", lambda: DATE)
-        for request_id in ("first-id", "second-id", "third-id"):
-            assert copy_context().run(sent, Response, request_id) == copy_context().run(
-                sent, wsgi.Response, request_id
-            )
+        for request_id in ("first-id", "second-id", "third-id", "fourth-id"):
+            try:
+                expected = copy_context().run(sent, wsgi.Response, request_id)
+            except Misuse:
+                return
+            assert copy_context().run(sent, Response, request_id) == expected
 
 
 def test_headers_that_are_no_more_those_the_wall_has_checked_are_looked_at(line: Line) -> None:
     def sent(*more: tuple[str, str]) -> bytes:
+        record = Record("12345678")
         current.set(record)
         answer = line.response()
-        answer.start_response("200 OK", [*completed(list(LENGTH_5), record)[0], *more])
+        passed_on, *_, record.known = checked("200 OK", LENGTH_5)
+        answer.start_response("200 OK", [*completed(passed_on, record)[0], *more])
         answer.close()
         return b"".join(line.packets())
 
-    record = Record("12345678")
-    record.sound = checked("200 OK", LENGTH_5)
-    for _ in range(3):
+    for _ in range(4):
         assert b"X-More" not in copy_context().run(sent)
         assert b"X-More: 1\r\n" in copy_context().run(sent, ("X-More", "1"))
         with pytest.raises(InvalidResponseHeader):
             copy_context().run(sent, ("X-More", "1\r\nX-Split: 2"))
-    assert record.sound.lines
+
+
+def test_headers_of_an_app_are_looked_at_no_more_than_twice(
+    line: Line, project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All the way from a view to the client; of another length each time."""
+    project.app(
+        "trades",
+        """
+        from flask import Flask, request
+
+        def create_app():
+            app = Flask(__name__)
+            app.get("/")(lambda: "x" * int(request.args["n"]))
+            return app
+        """,
+    )
+    host = project.host()
+    looks = []
+    look_at = Response._look_at
+
+    def counted(self: Response, headers: Any) -> None:
+        looks.append(headers)
+        look_at(self, headers)
+
+    monkeypatch.setattr(Response, "_look_at", counted)
+    heads = []
+    for number in range(1, 6):
+        answer = line.response()
+        environ = EnvironBuilder(path="/trades/", query_string={"n": str(number)}).get_environ()
+        start: Any = answer.start_response
+        body: Any = host(environ, start)
+        for chunk in body:
+            answer.write(chunk)
+        body.close()
+        answer.close()
+        head, _, sent = b"".join(line.packets()).partition(b"\r\n\r\n")
+        assert sent == b"x" * number
+        lines = head.decode().split("\r\n")
+        assert f"Content-Length: {number}" in lines
+        heads.append([line.partition(":")[0] for line in lines])
+    assert heads == [heads[0]] * 5
+    assert len(looks) < len(heads)
+    assert "X-Request-ID" in heads[0]
 
 
 def test_a_head_that_could_not_be_sent_is_sent_with_what_follows(line: Line) -> None:

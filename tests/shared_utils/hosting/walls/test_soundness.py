@@ -24,19 +24,109 @@ class Curious(str):
         return str.__eq__(self, other)
 
 
-def test_headers_that_come_again_are_known() -> None:
-    headers = [("Content-Length", "3"), ("Set-Cookie", "a=b")]
-    for comes_again in (False, True, True):
-        sound = checked("200 OK", headers)
-        assert sound.comes_again is comes_again
-        assert (sound.headers, sound.length, sound.has_cookies) == (headers, 3, True)
-        assert list(soundness._known.values()) == [sound]
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("X-One", "1")],
+        [("Content-Length", "3")],
+        [("X-One", "1"), ("Content-Length", "3"), ("X-Two", "2")],
+    ],
+    ids=lambda headers: " ".join(name for name, _ in headers) or "none",
+)
+def test_headers_that_come_again_are_known(headers: list[tuple[str, str]]) -> None:
+    length = 3 if ("Content-Length", "3") in headers else None
+    assert checked("200 OK", headers) == (headers, length, False, None)
+    [outline] = soundness._known.values()
+    for _ in range(2):
+        passed_on, *others, known = checked("200 OK", headers)
+        assert (passed_on, *others) == (headers, length, False)
+        assert known == (headers, length, "3" if length else "", outline)
+        assert passed_on is not known[0]  # whoever changes it is noticed
+    assert outline.has_length == bool(length)
+
+
+def test_the_number_is_another_each_time() -> None:
+    for number in ("1", "0", "007", "999999999999999999"):
+        headers = [("X-One", "1"), ("Content-Length", number), ("X-Two", "2")]
+        assert checked("200 OK", headers)[:2] == (headers, int(number))
     assert len(soundness._known) == 1
 
 
-def test_headers_of_another_status_are_others() -> None:
-    headers = [("Content-Length", "3")]
-    assert checked("200 OK", headers) is not checked("204 No Content", headers)
+@pytest.mark.parametrize(
+    ("number", "length"),
+    [
+        (" 5\t", 5),
+        ("9" * 19, None),
+        ("-1", None),
+        ("\u0665", None),
+        ("", None),
+        (5, None),
+        (b"5", None),
+    ],
+)
+def test_an_unusual_number_is_looked_at(number: Any, length: int | None) -> None:
+    for _ in range(2):
+        checked("200 OK", [("Content-Length", "3")])
+    if length is None:
+        with pytest.raises(Misuse):
+            checked("200 OK", [("Content-Length", number)])
+    else:
+        assert checked("200 OK", [("Content-Length", number)])[1::2] == (length, None)
+
+
+def test_headers_of_another_status_or_without_a_length_are_others() -> None:
+    for _ in range(2):
+        kinds = [
+            checked("200 OK", [("X-One", "1"), ("Content-Length", "3")]),
+            checked("201 Created", [("X-One", "1"), ("Content-Length", "3")]),
+            checked("200 OK", [("X-One", "1")]),
+            checked("200 OK", [("Content-Length", "3"), ("X-One", "1")]),
+        ]
+    assert len({id(known[3]) for *_, known in kinds if known is not None}) == 4
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Set-Cookie", "a=b")],
+        [("Content-Length", "3"), ("content-length", "3")],
+        [("content-length", "3")],
+        [("X-One", "x" * 3000)],
+        [("a", "")] * 40,
+        [["X-One", "1"]],
+    ],
+    ids=["cookies", "two lengths", "a length in small letters", "large", "many", "no tuple"],
+)
+def test_some_headers_are_looked_at_each_time(headers: Any) -> None:
+    for _ in range(3):
+        passed_on, length, has_cookies, known = checked("200 OK", headers)
+        assert passed_on == [tuple(pair) for pair in headers]
+        assert length == (3 if "3" in headers[0] else None)
+        assert has_cookies == ("Set-Cookie" in headers[0])
+        assert known is None
+    assert soundness._known == {}
+
+
+def test_a_pair_that_changes_is_what_it_was_when_it_was_checked() -> None:
+    class Shifting(tuple[str, str]):
+        """Equals a harmless header, and is another one each time that it is looked at."""
+
+        looks = 0
+
+        def __iter__(self) -> Any:
+            self.looks += 1
+            return iter(tuple(self) if self.looks < 2 else ("Location", "https://evil/"))
+
+        __hash__ = tuple.__hash__
+
+    for _ in range(3):
+        passed_on, *_, known = checked("200 OK", [Shifting(("Content-Type", "text/html"))])
+        assert set(map(type, passed_on)) == {tuple}
+        assert known is None
+    plain = [("Content-Type", "text/html")]
+    for _ in range(3):
+        assert checked("200 OK", plain)[0] == plain
 
 
 def test_what_is_unsound_is_refused_each_time() -> None:
@@ -55,16 +145,24 @@ def test_what_equals_a_sound_header_and_is_no_text_is_refused(value: Any) -> Non
 
 def test_no_text_of_an_apps_own_class_is_kept() -> None:
     for _ in range(2):
-        assert not checked("200 OK", [("X-One", Curious("1"))]).comes_again
+        assert checked("200 OK", [("X-One", Curious("1"))])[3] is None
     Curious.seen.clear()
     checked("200 OK", [("X-One", "1")])
     assert Curious.seen == []
 
 
-def test_large_headers_are_not_kept_and_not_too_many() -> None:
-    large = checked("200 OK", [("X-One", "x" * 3000)])
-    assert (large.length, large.has_cookies, large.comes_again) == (None, False, False)
-    assert soundness._known == {}
+def test_a_text_of_an_apps_own_class_does_not_take_the_place_of_a_known_one() -> None:
+    for _ in range(2):
+        checked("200 OK", [("X-One", "1"), ("Content-Length", "3")])
+    own: list[tuple[str, str]] = [
+        (Curious("X-One"), Curious("1")),
+        (Curious("Content-Length"), "3"),
+    ]
+    passed_on, *_ = checked("200 OK", own)
+    assert {type(text) for pair in passed_on for text in pair} == {str}
+
+
+def test_not_too_many_are_kept() -> None:
     for number in range(600):
         checked("200 OK", [("X-One", str(number))])
     assert len(soundness._known) <= 256
