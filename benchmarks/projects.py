@@ -140,7 +140,7 @@ import random
 
 import dispatcher
 from halves import divided, here
-from shared_utils.hosting.own_headers import completed
+from shared_utils.hosting.telemetry.own_headers import with_own
 from shared_utils.hosting.telemetry.record import Record, current
 from shared_utils.logging import app_name, request_id
 
@@ -158,11 +158,11 @@ def create_app():
         except AttributeError:
             record = here.record = Record()  # only for what is known of headers, so one is enough
         record.request_id, record.known = given, None
-        record.completed = None
+        record.to_send = None
         current.set(record)
 
         def start(status, headers, exc_info=None):
-            headers, _ = completed(headers, record)
+            headers, _ = with_own(headers, record)
             return start_response(status, headers, exc_info)
 
         return inside(environ, start)

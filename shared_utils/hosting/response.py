@@ -15,7 +15,7 @@ from gunicorn.http import wsgi
 
 from shared_utils.hosting.known_headers import Outline
 from shared_utils.hosting.known_names import KnownNames
-from shared_utils.hosting.own_headers import ID, LENGTH
+from shared_utils.hosting.telemetry.own_headers import ID, LENGTH
 from shared_utils.hosting.telemetry.record import current
 
 TOGETHER = 16 * 1024
@@ -45,22 +45,22 @@ class Response(wsgi.Response):
         Raises:
             ValueError, TypeError: there is one that no response may have, as gunicorn raises them.
         """
-        record = current.get()
+        known = current.get().to_send
         # gunicorn adds to the headers of a response that was replaced.
-        if record.known is None or self.headers or headers != record.completed:
+        if known is None or self.headers or headers != known[0]:
             self._written = None, ""
             self._look_at(headers)
             return
-        _, length, number, outline = record.known
+        whole, length, number, outline = known
         if outline.lines is None:
             self._look_at(headers)
-            if self.headers == record.completed:  # all are passed on as they are
-                outline.lines = _outlined(record.completed[:-1], outline)
+            if self.headers == whole:  # all are passed on as they are
+                outline.lines = _lines_of(outline)
         else:
             # As that does it, without a look: the wall has looked at them, or the host made them.
-            self.headers, self.response_length = headers, length
+            self.headers, self.response_length = whole, length
             before, after = outline.lines
-            self._written = headers, f"{before}{number}{after}{ID}: {record.request_id}\r\n"
+            self._written = whole, f"{before}{number}{after}{ID}: {whole[-1][1]}\r\n"
 
     def _look_at(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
@@ -139,15 +139,14 @@ class Response(wsgi.Response):
             raise
 
 
-def _outlined(headers: list[tuple[str, str]], outline: Outline) -> tuple[str, str]:
-    """Return the lines of headers up to the number in ``Content-Length``, and behind it."""
-    if not outline.has_length:
-        return "", _lines(headers)
-    at = len(outline.before)
-    return f"{_lines(headers[:at])}{LENGTH}: ", f"\r\n{_lines(headers[at + 1 :])}"
+def _lines_of(outline: Outline) -> tuple[str, str]:
+    """Return the lines up to the number in ``Content-Length``, and behind it."""
+    before = _lines(outline.before)
+    after = _lines([*outline.after, *(outline.missing or ())])
+    return (f"{before}{LENGTH}: ", f"\r\n{after}") if outline.has_length else ("", before + after)
 
 
-def _lines(headers: list[tuple[str, str]]) -> str:
+def _lines(headers: Iterable[tuple[str, str]]) -> str:
     # Not by an f-string: that calls ``__format__`` of an app's own kind of text.
     return "".join(["%s: %s\r\n" % header for header in headers])  # noqa: UP031
 

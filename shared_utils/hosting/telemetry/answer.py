@@ -11,7 +11,7 @@ from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
 from shared_utils.hosting.cookies import Headers
-from shared_utils.hosting.own_headers import completed
+from shared_utils.hosting.telemetry.own_headers import with_own
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.hosting.telemetry.recorder import Recorder
 
@@ -56,7 +56,7 @@ class Answer:
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """Pass on status and headers, with the request's id and the safe ones where none are."""
         record = self.record
-        headers, length = completed(headers, record)
+        headers, length = with_own(headers, record)
         self._write = self._start_response(status, headers, exc_info)
         code = status[:3]
         record.status = int(code) if code.isdecimal() else 0

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from shared_utils.hosting.cookies import Headers
     from shared_utils.hosting.known_headers import Known
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
@@ -66,7 +65,7 @@ class Record:
         parent_id: of the span that it is a part of, 16 digits.
         route: the pattern that its path has matched, with the prefix, where tracing is on.
         known: what is known of the headers that its app gave; None where that is nothing.
-        completed: those with the host's, the request's id last, where the host's are known as well.
+        to_send: what is known of those and the host's together, the request's id last; likewise.
         span: its span while it is traced; None before, after, and where tracing is off.
     """
 
@@ -75,7 +74,7 @@ class Record:
     app = parent_id = route = ""
     status = 0
     known: Known | None = None
-    completed: Headers | None = None
+    to_send: Known | None = None
     duration = cpu = cpu_began = 0.0
 
     def __init__(

@@ -285,10 +285,10 @@ class Exchange(Clock, Permit, Telling):
                 exc_info = None
         elif self._status is not None:
             raise Misuse("it called start_response twice; pass exc_info to replace a response")
-        headers, self._left, has_cookies, self._known = checked(status, headers)
+        status, headers, left, has_cookies, known = checked(status, headers)
         if has_cookies and (scoped := self._terms.scoped) is not None:
             headers = scoped(headers, self._environ["SCRIPT_NAME"])
-        self._status, self._headers = status, headers
+        self._status, self._headers, self._left, self._known = status, headers, left, known
         return self._write
 
     def _write(self, data: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared_utils.hosting.cookies import Headers
 from shared_utils.hosting.known_headers import Known, Outline, Pairs
-from shared_utils.hosting.own_headers import LENGTH
+from shared_utils.hosting.telemetry.own_headers import LENGTH
 
 _STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
 _HEADERS = re.compile(r"(?:\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ \t\x21-\x7e\x80-\xff]*)*")
@@ -30,17 +30,20 @@ class Misuse(Exception):
     """An app breaks WSGI; says what it did, and what to do instead."""
 
 
-Sound = tuple[Headers, int | None, bool, Known | None]
-"""Headers that a response can have, as its own; their ``Content-Length``, if any; whether there is
-a ``Set-Cookie``; and what is known of them. A plain tuple: others take longer to unpack."""
+Sound = tuple[str, Headers, int | None, bool, Known | None]
+"""Status and headers that a response can have, in texts of no app's class and as its own; their
+``Content-Length``, if any; whether there is a ``Set-Cookie``; and what is known of them. A plain
+tuple: others take longer to unpack."""
 
 
 def checked(status: str, headers: Headers) -> Sound:
-    """Check what an app gave to ``start_response``; return the headers, which it changes no more.
+    """Check what an app gave to ``start_response``; return that, which it changes no more.
 
     Raises:
         Misuse: status or headers are none that a response can have.
     """
+    if type(status) is not str:
+        status = _plain(status)
     pairs: Pairs = tuple(headers)
     before, number = pairs, ""
     after: Pairs | None = None
@@ -57,7 +60,7 @@ def checked(status: str, headers: Headers) -> Sound:
     if outline is not None:
         if not outline.has_length:
             whole = [*outline.before]
-            return whole, None, False, ([*whole], None, "", outline)
+            return status, whole, None, False, ([*whole], None, "", outline)
         if (
             type(number) is str
             and number.isdecimal()
@@ -66,49 +69,62 @@ def checked(status: str, headers: Headers) -> Sound:
         ):
             whole = [*outline.before, (LENGTH, number), *outline.after]
             length = int(number)
-            return whole, length, False, ([*whole], length, number, outline)
+            return status, whole, length, False, ([*whole], length, number, outline)
     return _looked_at(status, pairs, before, after)
 
 
-def _looked_at(status: str, headers: Pairs, before: Pairs, after: Pairs | None) -> Sound:
-    # Lists could be changed later, and a class of the app's could give something else by then.
-    pairs = tuple([tuple(pair) if isinstance(pair, list | tuple) else pair for pair in headers])
+def _plain(text: Any) -> str:
+    """Return what a text of an app's class holds, whatever that says of itself."""
     try:
-        lines = "\n".join(["", *map(":".join, pairs)])
+        return str.__str__(text)
+    except TypeError:  # it is no text
+        return text  # type: ignore[no-any-return]
+
+
+def _looked_at(status: str, given: Pairs, before: Pairs, after: Pairs | None) -> Sound:
+    headers: Headers = []
+    try:
+        for header in given:
+            # Once: a class of the app's could give something else the next time.
+            name, value = header
+            headers.append((str.__str__(name), str.__str__(value)))
+        lines = "\n".join(["", *map(":".join, headers)])
         is_sound = (
-            sum(map(len, pairs)) == 2 * len(pairs) == 2 * lines.count("\n")
+            len(headers) == lines.count("\n")
+            and not any(":" in name for name, _ in headers)
             and _STATUS.fullmatch(status)
             and _HEADERS.fullmatch(lines)
         )
     except (TypeError, ValueError):
         is_sound = False
     if not is_sound:
-        raise Misuse(_fault_in(status, pairs))
+        raise Misuse(_fault_in(status, given))
     lines = lines.lower()
     length, has_cookies = _length_in(lines), "\nset-cookie:" in lines
     has_other_length = lines.count("\ncontent-length:") > (after is not None)
     # Cookies are another's each time, and secrets.
-    if not (has_cookies or has_other_length) and _are_kept(status, headers):
+    if not (has_cookies or has_other_length) and _are_kept(status, given):
         if len(_known) >= 256:
             _known.clear()
-        _known[status, before, after] = Outline(before, after)
-    return [(name, value) for name, value in pairs], length, has_cookies, None
+        _known.setdefault((status, before, after), Outline(before, after))
+    return status, headers, length, has_cookies, None
 
 
 _known: dict[tuple[str, Pairs, Pairs | None], Outline] = {}
 """By status, and the headers before and behind the ``Content-Length``, if there is one."""
 
 
-def _are_kept(status: str, pairs: Pairs) -> bool:
+def _are_kept(status: str, headers: Pairs) -> bool:
     """Say whether headers may be kept: they are few and small, and nothing is of an app's classes.
 
     Those would compare themselves with a neighbour's headers, and keep what belongs to them; and
-    what they were when they were checked, they need not be later.
+    what they were when they were checked, they need not be later. Not even their types are asked
+    whether they are the same: those may be of an app's class as well.
     """
-    if len(pairs) > _MOST or not set(map(type, pairs)) <= {tuple}:
+    if len(headers) > _MOST or not all(type(header) is tuple for header in headers):
         return False
-    texts = [status, *itertools.chain.from_iterable(pairs)]
-    return set(map(type, texts)) == {str} and sum(map(len, texts)) <= 2048
+    texts = [status, *itertools.chain.from_iterable(headers)]
+    return all(type(text) is str for text in texts) and sum(map(len, texts)) <= 2048
 
 
 def _length_in(lines: str) -> int | None:
@@ -133,10 +149,15 @@ def shown(value: object) -> str:
 def _fault_in(status: object, headers: Sequence[Any]) -> str:
     if not isinstance(status, str) or not _STATUS.fullmatch(status):
         return f'its status is {status!r}; write text such as "200 OK"'
-    for header in headers:
+    for given in headers:
+        header = tuple(given) if isinstance(given, list) else given
         match header:
             case (str(name), str(value)):
-                if "\n" in name + value or not _HEADERS.fullmatch(f"\n{name}:{value}"):
+                if (
+                    "\n" in name + value
+                    or ":" in name
+                    or not _HEADERS.fullmatch(f"\n{name}:{value}")
+                ):
                     # Not its value, which may be a secret.
                     return f"its header {name!r} has characters that no header may have"
             case _:

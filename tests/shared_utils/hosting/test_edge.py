@@ -10,7 +10,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from shared_utils.hosting.edge import Edge
-from shared_utils.hosting.own_headers import SAFE_HEADERS
+from shared_utils.hosting.telemetry.own_headers import SAFE_HEADERS
 from shared_utils.hosting.telemetry.record import Record
 from shared_utils.logging import app_name, request_id
 

@@ -528,3 +528,25 @@ def test_nothing_is_known_of_the_headers_of_a_response_that_is_replaced(
         served = wall().serve(app)
         assert served.starts[0][0].startswith("500")
         assert served.record.known is None
+
+
+def test_an_app_that_starts_while_its_headers_are_scoped_does_not_mix_them(
+    wall: Callable[..., Wall],
+) -> None:
+    """What is known and what is passed on are of the same call."""
+
+    def scoped(headers: Any, script_name: str) -> Any:
+        starts[-1]("200 OK", [("X-Plain", "1")], (ValueError, ValueError(), None))
+        return headers
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        starts.append(start_response)
+        start_response("200 OK", [("X-Plain", "1")])
+        start_response("200 OK", [("Set-Cookie", "a=b")], (ValueError, ValueError(), None))  # type: ignore[arg-type]
+        return [b"x"]
+
+    starts: list[Any] = []
+    for _ in range(3):
+        served = wall(scoped=scoped).serve(app)
+        assert served.starts == [("200 OK", {"Set-Cookie": "a=b"})]
+        assert served.record.known is None

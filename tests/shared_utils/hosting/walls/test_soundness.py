@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import collections
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -36,10 +38,10 @@ class Curious(str):
 )
 def test_headers_that_come_again_are_known(headers: list[tuple[str, str]]) -> None:
     length = 3 if ("Content-Length", "3") in headers else None
-    assert checked("200 OK", headers) == (headers, length, False, None)
+    assert checked("200 OK", headers) == ("200 OK", headers, length, False, None)
     [outline] = soundness._known.values()
     for _ in range(2):
-        passed_on, *others, known = checked("200 OK", headers)
+        _, passed_on, *others, known = checked("200 OK", headers)
         assert (passed_on, *others) == (headers, length, False)
         assert known == (headers, length, "3" if length else "", outline)
         assert passed_on is not known[0]  # whoever changes it is noticed
@@ -49,7 +51,7 @@ def test_headers_that_come_again_are_known(headers: list[tuple[str, str]]) -> No
 def test_the_number_is_another_each_time() -> None:
     for number in ("1", "0", "007", "999999999999999999"):
         headers = [("X-One", "1"), ("Content-Length", number), ("X-Two", "2")]
-        assert checked("200 OK", headers)[:2] == (headers, int(number))
+        assert checked("200 OK", headers)[1:3] == (headers, int(number))
     assert len(soundness._known) == 1
 
 
@@ -72,7 +74,7 @@ def test_an_unusual_number_is_looked_at(number: Any, length: int | None) -> None
         with pytest.raises(Misuse):
             checked("200 OK", [("Content-Length", number)])
     else:
-        assert checked("200 OK", [("Content-Length", number)])[1::2] == (length, None)
+        assert checked("200 OK", [("Content-Length", number)])[2::2] == (length, None)
 
 
 def test_headers_of_another_status_or_without_a_length_are_others() -> None:
@@ -100,7 +102,7 @@ def test_headers_of_another_status_or_without_a_length_are_others() -> None:
 )
 def test_some_headers_are_looked_at_each_time(headers: Any) -> None:
     for _ in range(3):
-        passed_on, length, has_cookies, known = checked("200 OK", headers)
+        _, passed_on, length, has_cookies, known = checked("200 OK", headers)
         assert passed_on == [tuple(pair) for pair in headers]
         assert length == (3 if "3" in headers[0] else None)
         assert has_cookies == ("Set-Cookie" in headers[0])
@@ -108,25 +110,74 @@ def test_some_headers_are_looked_at_each_time(headers: Any) -> None:
     assert soundness._known == {}
 
 
-def test_a_pair_that_changes_is_what_it_was_when_it_was_checked() -> None:
-    class Shifting(tuple[str, str]):
-        """Equals a harmless header, and is another one each time that it is looked at."""
+class Shifting(tuple[str, str]):
+    """Equals a harmless header, and is another one from the second look on."""
 
-        looks = 0
+    __hash__ = tuple.__hash__
 
-        def __iter__(self) -> Any:
-            self.looks += 1
-            return iter(tuple(self) if self.looks < 2 else ("Location", "https://evil/"))
+    def __iter__(self) -> Any:
+        looks = self.__dict__["looks"] = self.__dict__.get("looks", 0) + 1
+        return tuple.__iter__(self) if looks < 2 else iter(("Location", "https://evil/"))
 
-        __hash__ = tuple.__hash__
 
+class AnyType(type):
+    """Says of its classes that they are whichever is asked for."""
+
+    def __eq__(cls, other: object) -> bool:
+        return True
+
+    def __hash__(cls) -> int:
+        return hash(str)
+
+
+class Posing(str, metaclass=AnyType):
+    __hash__ = str.__hash__
+
+    def __str__(self) -> str:
+        return "evil"
+
+    strip = lower = __str__  # type: ignore[assignment]
+
+
+HTML = ("Content-Type", "text/html")
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        lambda: Shifting(HTML),
+        lambda: (Posing(HTML[0]), Posing(HTML[1])),
+        lambda: [Posing(HTML[0]), Curious(HTML[1])],
+        lambda: collections.UserList(HTML),
+    ],
+    ids=["a tuple that changes", "texts of any type", "a list", "no tuple and no list"],
+)
+def test_what_is_passed_on_is_what_was_checked(own: Callable[[], Any]) -> None:
+    """Nothing of an app's classes leaves, and nothing of them is kept."""
     for _ in range(3):
-        passed_on, *_, known = checked("200 OK", [Shifting(("Content-Type", "text/html"))])
-        assert set(map(type, passed_on)) == {tuple}
+        header = own()
+        _, passed_on, *_, known = checked("200 OK", [header])
+        assert type(header) is Shifting or passed_on == [HTML]
+        assert {type(text) is str for pair in passed_on for text in pair} == {True}
         assert known is None
-    plain = [("Content-Type", "text/html")]
+    assert soundness._known == {}
     for _ in range(3):
-        assert checked("200 OK", plain)[0] == plain
+        assert checked("200 OK", [HTML])[1] == [HTML]
+
+
+def test_a_status_of_an_apps_own_class_is_what_it_holds() -> None:
+    status, *_ = checked(Posing("200 OK"), [HTML])
+    assert (status, type(status) is str) == ("200 OK", True)
+    with pytest.raises(Misuse, match="its status is"):
+        checked(Posing("200 OK\r\nX-Evil: 1"), [HTML])
+
+
+@pytest.mark.parametrize("header", [("a:b",), ("c", "d", "e"), ("a:b", "c"), (), "a"])
+def test_what_is_no_pair_is_refused_each_time(header: Any) -> None:
+    for _ in range(3):
+        with pytest.raises(Misuse):
+            checked("200 OK", [("Content-Length", "2"), header])
+    assert soundness._known == {}
 
 
 def test_what_is_unsound_is_refused_each_time() -> None:
@@ -145,7 +196,7 @@ def test_what_equals_a_sound_header_and_is_no_text_is_refused(value: Any) -> Non
 
 def test_no_text_of_an_apps_own_class_is_kept() -> None:
     for _ in range(2):
-        assert checked("200 OK", [("X-One", Curious("1"))])[3] is None
+        assert checked("200 OK", [("X-One", Curious("1"))])[-1] is None
     Curious.seen.clear()
     checked("200 OK", [("X-One", "1")])
     assert Curious.seen == []
@@ -158,7 +209,7 @@ def test_a_text_of_an_apps_own_class_does_not_take_the_place_of_a_known_one() ->
         (Curious("X-One"), Curious("1")),
         (Curious("Content-Length"), "3"),
     ]
-    passed_on, *_ = checked("200 OK", own)
+    _, passed_on, *_ = checked("200 OK", own)
     assert {type(text) for pair in passed_on for text in pair} == {str}
 
 

@@ -23,41 +23,44 @@ ID = "X-Request-ID"
 LENGTH = "Content-Length"
 
 _LOOKED_FOR = {name.lower(): name for name in [LENGTH, ID, *(name for name, _ in SAFE_HEADERS)]}
+_NEVER: Headers = []
+"""Missing where an app gives the id: then its headers are looked at each time."""
+
 _plain = KnownNames()
 """Names of headers that need no second look: `LENGTH`, and those that are not looked for."""
 
 
-def completed(headers: Headers, record: Record) -> tuple[Headers, int | None]:
+def with_own(headers: Headers, record: Record) -> tuple[Headers, int | None]:
     """Return headers with those of the host where none are, and their ``Content-Length``, if any.
 
     Args:
         headers: an app's.
-        record: the request.
+        record: the request. Where all headers are known, they are noted there for the server.
     """
-    given = (ID, record.request_id)
-    outline = None
-    if record.known is not None:
-        known, length, _, outline = record.known
-        if headers != known:  # somebody has changed them since
-            outline = None
-        elif outline.added is not None:
-            record.completed = [*headers, *outline.added, given]
-            return [*record.completed], length
-    present, added = dict(headers), [*SAFE_HEADERS, given]
+    given, known = (ID, record.request_id), record.known
+    if known is not None:
+        theirs, length, number, outline = known
+        if headers == theirs:  # else somebody has changed them since
+            if outline.missing is None:
+                present, missing = _looked_at(theirs, [*SAFE_HEADERS, given])
+                outline.missing = missing[:-1] if given in missing else _NEVER
+            if outline.missing is not _NEVER:
+                whole = [*theirs, *outline.missing, given]
+                record.to_send = whole, length, number, outline
+                return [*whole], length
+    present, missing = dict(headers), [*SAFE_HEADERS, given]
     if not _plain.issuperset(present):
-        present, added = _looked_at(headers, added)
-    if outline is not None and given in added:
-        outline.added = added[:-1]
+        present, missing = _looked_at(headers, missing)
     text = present.get(LENGTH, "").strip(" \t")  # as gunicorn reads it
-    return [*headers, *added], int(text) if text.isdecimal() else None
+    return [*headers, *missing], int(text) if text.isdecimal() else None
 
 
-def _looked_at(headers: Headers, added: Headers) -> tuple[dict[str, str], Headers]:
-    """Return what headers there are, and those of the added ones that are not among them."""
+def _looked_at(headers: Headers, own: Headers) -> tuple[dict[str, str], Headers]:
+    """Return what headers there are, and those of the host that are not among them."""
     present = {}
     for name, value in headers:
         lowered = name.lower()
         present[_LOOKED_FOR.get(lowered, name)] = value
         if name == LENGTH or lowered not in _LOOKED_FOR:
             _plain.learn(name)
-    return present, [header for header in added if header[0] not in present]
+    return present, [header for header in own if header[0] not in present]
