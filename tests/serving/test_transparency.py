@@ -421,10 +421,10 @@ def test_what_differs_is_what_is_documented(servers: Servers) -> None:
     case = Case("cookies", ask("/app/cookies", "GET", "X-Request-ID: request-0001"))
     fields = answer(servers.mounted, case).partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
     added = [
-        b"X-Request-ID: request-0001",
         b"X-Content-Type-Options: nosniff",
         b"Referrer-Policy: strict-origin-when-cross-origin",
         b"X-Frame-Options: SAMEORIGIN",
+        b"X-Request-ID: request-0001",
     ]
     assert fields[-4:] == added
     cookies = [field.partition(b": ")[2] for field in fields if field.startswith(b"Set-Cookie")]
