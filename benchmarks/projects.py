@@ -157,8 +157,7 @@ def create_app():
             record = here.record
         except AttributeError:
             record = here.record = Record()  # only for what is known of headers, so one is enough
-        record.request_id, record.known = given, None
-        record.to_send = None
+        record.request_id, record.known, record.to_send = given, None, None
         current.set(record)
 
         def start(status, headers, exc_info=None):
